@@ -16,7 +16,7 @@ type FieldKind uint8
 const (
 	// StreamLabel is a label of the stream.
 	StreamLabel FieldKind = iota
-	// EntryLabel is an entry's metadata of that name or, where it has none, a label of the stream.
+	// EntryLabel is a label of the stream or, where it has none of that name, the entry's metadata.
 	EntryLabel
 	// JSONField is what LogQL's `| json` makes of the line for a label of that name, as far as neither the stream nor
 	// the entry's metadata has a label of that name. A store that answers it must do so by JSONLabel of this package,

@@ -108,8 +108,8 @@ type Selection struct {
 	Start, End int64
 	// Filters are conditions on the line. All of them hold.
 	Filters []LineFilter
-	// LabelFilters are conditions on the entry's metadata and, for a name that the metadata does not have, on its
-	// stream's labels. All of them hold. A missing label equals the empty one.
+	// LabelFilters are conditions on the labels of the entry's stream and, for a name that the stream does not have, on
+	// the entry's metadata. All of them hold. A missing label equals the empty one.
 	LabelFilters []*labels.Matcher
 	// Order is the order of delivery. Entries with equal timestamps are in the order of their arrival within a stream
 	// and in any order between streams, for Backward in the reverse of it.
