@@ -1,0 +1,3 @@
+module github.com/modelwatch/modelwatch/client
+
+go 1.24
