@@ -27,8 +27,10 @@ type Baseline struct {
 	Note string `json:"note,omitempty"`
 	// Confirmed is false for an automatic baseline that nobody has looked at.
 	Confirmed bool `json:"confirmed"`
-	// Rows is the number of reference records.
-	Rows uint64 `json:"rows"`
+	// Rows is the number of reference records, and Inputs of those among them that
+	// the features are about, as in ModelProfile.
+	Rows   uint64 `json:"rows"`
+	Inputs uint64 `json:"inputs"`
 	// Duplicates counts reference records whose features equal those of one of
 	// the few thousand before it.
 	Duplicates uint64 `json:"duplicates,omitempty"`
@@ -50,6 +52,11 @@ type FeatureBaseline struct {
 	Profile *Profile `json:"profile"`
 	// Schema is what values are allowed to be.
 	Schema Schema `json:"schema"`
+	// Unseen estimates the share of values of categories without a cell of their
+	// own that the same source goes on to give: the share the reference had, or, if
+	// larger, the share of its categories that it had exactly once (Good, "The
+	// population frequencies of species", Biometrika 1953).
+	Unseen float64 `json:"unseen,omitempty"`
 	// Kernel is set for vectors.
 	Kernel *KernelReference `json:"kernel,omitempty"`
 }
@@ -67,7 +74,8 @@ type Schema struct {
 	// Min and Max bound numbers; nil means no bound.
 	Min *float64 `json:"min,omitempty"`
 	Max *float64 `json:"max,omitempty"`
-	// Categories lists the allowed categories; nil means any.
+	// Categories lists the allowed categories; nil means any, which is also so
+	// where the reference had too many to keep.
 	Categories []string `json:"categories,omitempty"`
 	// Dim is the dimension of vectors; 0 means any.
 	Dim int `json:"dim,omitempty"`

@@ -43,8 +43,9 @@ type Bins struct {
 	// geometrically away from it. It is 0 for categories.
 	Tail int
 
-	id    uint64
-	index map[string]int32
+	id     uint64
+	index  map[string]int32
+	hashes []uint64 // Of Categories, for Distinct.
 }
 
 // NewNumericBins returns bins with those edges, which must be finite, strictly
@@ -128,6 +129,22 @@ func (b *Bins) CategoryIndex(category string) int {
 	return len(b.Categories)
 }
 
+// CategoryHash returns HashString of the category that has cell i of its own.
+func (b *Bins) CategoryHash(i int) uint64 { return b.hashes[i] }
+
+// Bounds returns the half-open interval (lo, hi] of numbers that cell i counts;
+// the outermost ends are infinite.
+func (b *Bins) Bounds(i int) (lo, hi float64) {
+	lo, hi = math.Inf(-1), math.Inf(1)
+	if i > 0 {
+		lo = b.Edges[i-1]
+	}
+	if i < len(b.Edges) {
+		hi = b.Edges[i]
+	}
+	return lo, hi
+}
+
 // CategoryKey returns the text that a category is counted by: the category
 // itself up to MaxCategoryLength bytes, else its beginning and a hash of the whole.
 func CategoryKey(category string) string {
@@ -164,6 +181,7 @@ func (b *Bins) freeze() error {
 	}
 	if b.Categories != nil {
 		b.index = make(map[string]int32, len(b.Categories))
+		b.hashes = make([]uint64, len(b.Categories))
 		for i, c := range b.Categories {
 			if len(c) > MaxCategoryLength {
 				return fmt.Errorf("bins: category %d is %d bytes long, the limit is %d", i, len(c), MaxCategoryLength)
@@ -172,6 +190,7 @@ func (b *Bins) freeze() error {
 				return fmt.Errorf("bins: category %q is there twice", c)
 			}
 			b.index[c] = int32(i)
+			b.hashes[i] = HashString(c)
 		}
 	}
 	if b.Projection != nil {

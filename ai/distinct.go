@@ -1,6 +1,8 @@
 package ai
 
 import (
+	"encoding/base64"
+	"fmt"
 	"math"
 	"math/bits"
 )
@@ -35,7 +37,7 @@ func (d *Distinct) AddHash(h uint64) {
 func (d *Distinct) AddNumber(x float64) { d.AddHash(HashNumber(x)) }
 
 // AddString counts a string.
-func (d *Distinct) AddString(s string) { d.AddHash(mix(hashString(s))) }
+func (d *Distinct) AddString(s string) { d.AddHash(HashString(s)) }
 
 // Merge adds what o has counted.
 func (d *Distinct) Merge(o *Distinct) {
@@ -67,6 +69,10 @@ func (d *Distinct) Estimate() float64 {
 // Both zeros hash alike.
 func HashNumber(x float64) uint64 { return mix(math.Float64bits(x + 0)) }
 
+// HashString returns the 64-bit hash by which strings are counted as different:
+// the same on every machine and in every run, which stored registers need.
+func HashString(s string) uint64 { return mix(hashString(s)) }
+
 // mix is the finaliser of SplitMix64 (Steele, Lea, Flood, "Fast splittable
 // pseudorandom number generators", OOPSLA 2014).
 func mix(h uint64) uint64 {
@@ -76,12 +82,29 @@ func mix(h uint64) uint64 {
 	return h ^ (h >> 31)
 }
 
-// hashString is 64-bit FNV-1a: the same on every machine and in every run,
-// which stored registers need.
+// hashString is 64-bit FNV-1a.
 func hashString(s string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {
 		h = (h ^ uint64(s[i])) * 1099511628211
 	}
 	return h
+}
+
+// MarshalText implements encoding.TextMarshaler: the registers in base64.
+func (d *Distinct) MarshalText() ([]byte, error) {
+	return base64.StdEncoding.AppendEncode(nil, d.Registers[:]), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Distinct) UnmarshalText(text []byte) error {
+	raw, err := base64.StdEncoding.AppendDecode(nil, text)
+	if err != nil {
+		return fmt.Errorf("decode distinct registers: %w", err)
+	}
+	if len(raw) != DistinctRegisters {
+		return fmt.Errorf("decode distinct registers: %d of them, want %d", len(raw), DistinctRegisters)
+	}
+	copy(d.Registers[:], raw)
+	return nil
 }

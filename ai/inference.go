@@ -42,6 +42,9 @@ const (
 	ProbabilityPrefix = "@probability:"
 )
 
+// Derived reports whether a feature is one that profiles derive from the answer.
+func Derived(feature string) bool { return strings.HasPrefix(feature, "@") }
+
 // Feature is one named input of an inference.
 type Feature struct {
 	Name  string `json:"name"`
@@ -183,7 +186,7 @@ func (inf *Inference) validateFeatures() error {
 		if f.Name == "" {
 			return &FieldError{"features", "a feature has an empty name"}
 		}
-		if f.Name[0] == '@' {
+		if Derived(f.Name) {
 			return &FieldError{"features." + clip(f.Name), "names that start with '@' are kept for predictions"}
 		}
 		if err := checkNameAt("features", f.Name); err != nil {

@@ -20,7 +20,7 @@ type Profile struct {
 	// Kind is what the values should be.
 	Kind Kind `json:"kind"`
 	// BinsID is the ID of the bins that Counts refers to; 0 without bins.
-	BinsID uint64 `json:"bins_id,omitempty"`
+	BinsID uint64 `json:"bins_id,omitempty,string"`
 
 	// Count is the number of values of the right kind, which all the statistics
 	// below are about.
@@ -277,6 +277,9 @@ type ModelProfile struct {
 	BaselineID string `json:"baseline_id,omitempty"`
 	// Records is the number of inferences in the window.
 	Records uint64 `json:"records"`
+	// Inputs is the number of records that the features are about: all but failed
+	// ones that came without any feature.
+	Inputs uint64 `json:"inputs"`
 	// Duplicates counts records whose features equal those of one of the last
 	// few thousand records.
 	Duplicates uint64 `json:"duplicates,omitempty"`
@@ -288,4 +291,71 @@ type ModelProfile struct {
 	// First and Last are the earliest and latest timestamp seen.
 	First time.Time `json:"first,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
+}
+
+// Merge adds what o has counted to m: the same model version and baseline, and
+// usually a window inside m's. A feature that only one of them has was absent
+// from the other's records. Where a feature without a baseline changed its kind
+// in between, the other kind's values become type errors. m's Window and Key
+// stay as they are; it shares nothing with o afterwards.
+func (m *ModelProfile) Merge(o *ModelProfile) error {
+	if m.BaselineID != o.BaselineID {
+		return fmt.Errorf("merge profiles of %s: baselines %q and %q: %w", m.Key, m.BaselineID, o.BaselineID, ErrOtherBins)
+	}
+	for name, p := range m.Features {
+		if q, ok := o.Features[name]; ok && p.Kind == q.Kind && (p.BinsID != q.BinsID || len(p.Counts) != len(q.Counts)) {
+			return fmt.Errorf("merge profiles of %s: feature %q: %w", m.Key, name, ErrOtherBins)
+		}
+	}
+	if m.Features == nil {
+		m.Features = make(map[string]*Profile, len(o.Features))
+	}
+	for name, q := range o.Features {
+		p, ok := m.Features[name]
+		if !ok {
+			p = q.Clone()
+			if !Derived(name) {
+				p.Absent += m.Inputs
+			}
+			m.Features[name] = p
+			continue
+		}
+		if p.Kind != q.Kind {
+			p.mergeOtherKind(q)
+			continue
+		}
+		if err := p.Merge(q); err != nil {
+			return fmt.Errorf("merge profiles of %s: feature %q: %w", m.Key, name, err)
+		}
+	}
+	for name, p := range m.Features {
+		if _, ok := o.Features[name]; !ok && !Derived(name) {
+			p.Absent += o.Inputs
+		}
+	}
+	m.Records += o.Records
+	m.Inputs += o.Inputs
+	m.Duplicates += o.Duplicates
+	m.Dropped.Add(o.Dropped)
+	if !o.First.IsZero() && (m.First.IsZero() || o.First.Before(m.First)) {
+		m.First = o.First
+	}
+	if o.Last.After(m.Last) {
+		m.Last = o.Last
+	}
+	return nil
+}
+
+// mergeOtherKind counts the values of o, a profile of another kind, as type errors.
+func (p *Profile) mergeOtherKind(o *Profile) {
+	p.Missing += o.Missing
+	p.Absent += o.Absent
+	n := o.Count + o.NotFinite
+	if o.Vector != nil {
+		n += o.Vector.WrongDim
+	}
+	p.TypeErrors.Add(o.Kind, n)
+	for k := KindNumber; k < numKinds; k++ {
+		p.TypeErrors.Add(k, o.TypeErrors.Of(k))
+	}
 }

@@ -3,6 +3,7 @@ package ai
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // MaxTop is the number of categories that a Top keeps.
@@ -27,7 +28,8 @@ type Top struct {
 	Entries []TopEntry `json:"entries,omitempty"`
 }
 
-// Add counts a category n times.
+// Add counts a category n times. It copies the text it keeps, so that a profile
+// never holds on to a request's buffer.
 func (t *Top) Add(category string, n uint64) {
 	if len(category) > MaxCategoryLength {
 		category = CategoryKey(category)
@@ -47,11 +49,11 @@ func (t *Top) Add(category string, n uint64) {
 		if t.Entries == nil {
 			t.Entries = make([]TopEntry, 0, MaxTop)
 		}
-		t.Entries = append(t.Entries, TopEntry{Category: category, Count: n})
+		t.Entries = append(t.Entries, TopEntry{Category: strings.Clone(category), Count: n})
 		return
 	}
 	e := &t.Entries[least]
-	*e = TopEntry{Category: category, Count: e.Count + n, Over: e.Count}
+	*e = TopEntry{Category: strings.Clone(category), Count: e.Count + n, Over: e.Count}
 }
 
 // Merge adds what o has counted.
