@@ -1,0 +1,53 @@
+# modelwatch: `make` lists what can be made.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+PACKAGE  := github.com/modelwatch/modelwatch/app
+LDFLAGS  := -s -w -X $(PACKAGE).version=$(VERSION) -X $(PACKAGE).revision=$(REVISION)
+TOOLS    := $(CURDIR)/.tools
+VENV     := $(CURDIR)/.venv
+
+LINT_VERSION := v2.15.0
+LINT     := $(TOOLS)/golangci-lint-$(LINT_VERSION)
+
+.PHONY: help build demo test check bench clean python
+
+help: ## List what can be made.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/modelwatch.
+	CGO_ENABLED=1 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/modelwatch ./cmd/modelwatch
+
+demo: build ## Watch an AI service slow down, and the mail that says so.
+	./bin/modelwatch demo
+
+test: build python ## Run every test, with the race detector.
+	@PATH="$(VENV)/bin:$$PATH" MODELWATCH_BINARY=$(CURDIR)/bin/modelwatch go test -race -timeout 20m ./...
+	cd client && go test -race -timeout 5m ./...
+	$(VENV)/bin/python -m unittest discover -s client/python
+
+check: $(LINT) ## Format, lint, layering, generated files.
+	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "not formatted (run gofmt -w):"; echo "$$files"; exit 1; }
+	go mod verify >/dev/null
+	$(LINT) run ./...
+	cd client && $(LINT) run -c ../.golangci.yml ./...
+
+bench: build python ## Measure against peers; figures are kept in bench/.
+	PATH="$(VENV)/bin:$$PATH" ./bench/run.sh
+
+clean: ## Remove what was built.
+	rm -rf bin dist $(TOOLS) $(VENV)
+
+python: $(VENV)/.done
+
+$(VENV)/.done: test/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r test/requirements.txt
+	@touch $@
+
+$(LINT):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@mv $(TOOLS)/golangci-lint $@

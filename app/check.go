@@ -1,0 +1,139 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"github.com/modelwatch/modelwatch/config"
+	"github.com/modelwatch/modelwatch/evaluate/rules"
+	"github.com/modelwatch/modelwatch/query/promql"
+)
+
+// Check examines configuration files of every kind, and those that they name,
+// prints what it finds to w, and returns an error if anything would be
+// refused.
+func Check(w io.Writer, files []string) error {
+	c := &checker{w: w, seen: map[string]bool{}}
+	for _, f := range files {
+		c.file(f, "")
+	}
+	switch {
+	case c.errors > 0:
+		return fmt.Errorf("%d found", c.errors)
+	case c.warnings > 0:
+		fmt.Fprintf(w, "No errors, %d warnings.\n", c.warnings)
+	}
+	return nil
+}
+
+type checker struct {
+	w                io.Writer
+	seen             map[string]bool
+	errors, warnings int
+}
+
+// file checks one file. want is the kind that it must be; empty means any.
+func (c *checker) file(name string, want config.Kind) {
+	if abs, err := filepath.Abs(name); err == nil {
+		if c.seen[abs] {
+			return
+		}
+		c.seen[abs] = true
+	}
+	text, problems := config.ReadFile(name)
+	if len(problems) > 0 {
+		c.report(problems)
+		return
+	}
+	kind := want
+	if kind == config.KindUnknown {
+		kind = config.Recognise(text)
+	}
+	if kind == config.KindUnknown {
+		syntax := config.CheckSyntax(name, text)
+		if len(syntax) == 0 {
+			syntax = config.Problems{{File: name, Reason: config.ErrUnknownKind.Error(), Hint: "check the settings at the top of the file"}}
+		}
+		c.report(syntax)
+		return
+	}
+	c.kind(name, text, kind)
+}
+
+func (c *checker) kind(name string, text []byte, kind config.Kind) {
+	var problems config.Problems
+	var follow func()
+	switch kind {
+	case config.KindModelwatch:
+		var cfg *config.Config
+		cfg, problems = config.Parse(name, text)
+		follow = func() {
+			c.named(cfg.Metrics.ConfigFile, config.KindPrometheus)
+			c.named(cfg.Alerting.ConfigFile, config.KindAlertmanager)
+			c.named(cfg.Logs.Collect.ConfigFile, config.KindPromtail)
+			c.named(cfg.Web.ConfigFile, config.KindWeb)
+		}
+	case config.KindPrometheus:
+		problems = config.CheckPrometheus(name, text)
+		follow = func() { c.ruleFiles(name, text) }
+	case config.KindRules:
+		problems = rules.Check(name, text, promql.NewParser())
+	case config.KindAlertmanager:
+		problems = config.CheckAlertmanager(name, text)
+	case config.KindPromtail:
+		problems = checkPromtail(name, text)
+	case config.KindWeb:
+		problems = config.CheckWeb(name)
+	case config.KindUnknown:
+	}
+	c.report(problems)
+	if problems.Err() == nil {
+		fmt.Fprintf(c.w, "%s: %s: ok\n", name, kind.Describe())
+	}
+	if follow != nil {
+		follow()
+	}
+}
+
+// named checks a file that another names, if it names one.
+func (c *checker) named(file string, kind config.Kind) {
+	if file != "" {
+		c.file(file, kind)
+	}
+}
+
+func (c *checker) ruleFiles(name string, text []byte) {
+	patterns, lines := config.RuleFiles(name, text)
+	for i, p := range patterns {
+		files, err := rules.Files([]string{p})
+		if err != nil {
+			c.report(config.Problems{{File: name, Line: lines[i], Reason: err.Error(), Hint: "relative paths are taken from the directory of this file"}})
+			continue
+		}
+		if len(files) == 0 {
+			c.report(config.Problems{{File: name, Line: lines[i], Warning: true, Reason: fmt.Sprintf("%s matches no file", p), Hint: "rules that are added there later are taken over at the next reload"}})
+		}
+		for _, f := range files {
+			c.file(f, config.KindRules)
+		}
+	}
+}
+
+func (c *checker) report(ps config.Problems) {
+	slices.SortStableFunc(ps, func(a, b config.Problem) int { return a.Line - b.Line })
+	for _, p := range ps {
+		fmt.Fprintln(c.w, p)
+		if p.Warning {
+			c.warnings++
+		} else {
+			c.errors++
+		}
+	}
+}
+
+// checkPromtail examines a promtail.yml.
+func checkPromtail(name string, text []byte) config.Problems {
+	return config.CheckSyntax(name, text)
+}

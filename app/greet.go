@@ -1,0 +1,124 @@
+package app
+
+import (
+	"fmt"
+	"html/template"
+	"io"
+	"net"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/modelwatch/modelwatch/api/prom"
+)
+
+// The linker sets these in a release.
+var (
+	version  = "dev"
+	revision = ""
+	built    = ""
+)
+
+func buildVersion() prom.Version {
+	v := prom.Version{Version: version, Revision: revision, BuildDate: built, Branch: "main"}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			switch {
+			case s.Key == "vcs.revision" && v.Revision == "":
+				v.Revision = s.Value
+			case s.Key == "vcs.time" && v.BuildDate == "":
+				v.BuildDate = s.Value
+			}
+		}
+	}
+	return v
+}
+
+// VersionString is what `modelwatch version` prints.
+func VersionString() string {
+	v := buildVersion()
+	s := "modelwatch " + v.Version
+	if v.Revision != "" {
+		s += " (" + v.Revision + ")"
+	}
+	return s
+}
+
+func userAgent() string { return "modelwatch/" + version }
+
+func buildInfo() prometheus.Collector {
+	v := buildVersion()
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "modelwatch_build_info",
+		Help:        "A constant 1, labelled by the version of modelwatch.",
+		ConstLabels: prometheus.Labels{"version": v.Version, "revision": v.Revision},
+	})
+	g.Set(1)
+	return g
+}
+
+// greet tells what runs, where the page is, and what to try next.
+func (a *App) greet(w io.Writer) {
+	or := func(s, otherwise string) string {
+		if s == "" {
+			return otherwise
+		}
+		return s
+	}
+	c := a.config
+	fmt.Fprintf(w, "%s is ready.\n\n", VersionString())
+	fmt.Fprintf(w, "  page      %s/\n", a.URL())
+	for i, l := range a.listeners[1:] {
+		fmt.Fprintf(w, "  also      %s as %s\n", l.Addr(), compatPorts[i].name)
+	}
+	fmt.Fprintf(w, "  metrics   %s\n", or(c.Metrics.ConfigFile, "this host and modelwatch itself (no prometheus.yml given)"))
+	fmt.Fprintf(w, "  alerting  %s\n", or(c.Alerting.ConfigFile, "kept in the history, sent nowhere (no alertmanager.yml given)"))
+	if f := c.Logs.Collect.ConfigFile; f != "" {
+		fmt.Fprintf(w, "  logs      %s\n", f)
+	}
+	fmt.Fprintf(w, "  data      %s\n\n", c.Storage.Path)
+	fmt.Fprintf(w, "Try next:\n")
+	fmt.Fprintf(w, "  curl '%s/api/v1/query?query=up'\n", a.URL())
+	fmt.Fprintf(w, "  curl '%s/api/v1/targets'\n", a.URL())
+	if c.Metrics.ConfigFile == "" {
+		fmt.Fprintf(w, "  modelwatch serve --prometheus.config=prometheus.yml --alertmanager.config=alertmanager.yml\n")
+	}
+	fmt.Fprintln(w)
+	a.warnOpen(w)
+}
+
+// warnOpen says so at each start when anybody on the network may change
+// alerts and read data.
+func (a *App) warnOpen(w io.Writer) {
+	if len(readWebConfig(a.config.Web.ConfigFile).Users) > 0 {
+		return
+	}
+	for _, l := range a.listeners {
+		tcp, ok := l.Addr().(*net.TCPAddr)
+		if !ok || tcp.IP.IsLoopback() {
+			continue
+		}
+		a.logger.Warn("Listening without authentication on an address that others can reach", "address", l.Addr().String(), "hint", "set basic_auth_users in a --web.config.file, or listen on 127.0.0.1")
+		fmt.Fprintf(w, "WARNING: %s is open to the network without authentication. Set basic_auth_users in a --web.config.file, or listen on 127.0.0.1.\n\n", l.Addr())
+	}
+}
+
+var home = template.Must(template.New("home").Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<title>modelwatch</title>
+<h1>modelwatch</h1>
+<p>Running. These answer:</p>
+<ul>
+<li><a href="/api/v1/targets">targets</a>, <a href="/api/v1/rules">rules</a>, <a href="/api/v1/alerts">alerts</a>
+<li><a href="/api/v2/status">notification status</a>, <a href="/ai/v1/notifications">notification history</a>
+<li><a href="/metrics">metrics</a>
+</ul></html>
+`))
+
+func (a *App) handleHome(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if err := home.Execute(w, nil); err != nil {
+		a.logger.Debug("Cannot send the page", "err", err)
+	}
+}

@@ -1,0 +1,188 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	promconfig "github.com/prometheus/prometheus/config"
+
+	"github.com/modelwatch/modelwatch/collect/scrape"
+	"github.com/modelwatch/modelwatch/config"
+	"github.com/modelwatch/modelwatch/notify"
+)
+
+// reloader takes over changed configuration files: all of them or none. What
+// can fail is done before anything live is touched; if applying fails all the
+// same, the configuration that ran before is applied again.
+type reloader struct {
+	app *App
+
+	mu      sync.Mutex
+	current *promconfig.Config
+	at      time.Time
+	ok      bool
+
+	success prometheus.Gauge
+	when    prometheus.Gauge
+}
+
+func newReloader(a *App) *reloader {
+	r := &reloader{
+		app: a,
+		success: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "modelwatch_config_last_reload_successful",
+			Help: "1 if the last reload of the configuration succeeded, 0 if it was refused and the old one goes on.",
+		}),
+		when: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "modelwatch_config_last_reload_success_timestamp_seconds",
+			Help: "Unix time of the last successful load of the configuration.",
+		}),
+	}
+	a.registry.MustRegister(r.success, r.when)
+	return r
+}
+
+// step is one part that takes a configuration over.
+type step struct {
+	name  string
+	apply func(*promconfig.Config) error
+}
+
+// steps are in the order of the way of data, downstream first.
+func (r *reloader) steps() []step {
+	a := r.app
+	return []step{
+		{"metrics store", a.store.Apply},
+		{"query engine", a.engine.Apply},
+		{"api", a.api.Apply},
+		{"alertmanagers", a.remote.Apply},
+		{"rules", a.rules.Apply},
+		{"scraping", a.scraper.Apply},
+	}
+}
+
+func (r *reloader) apply(cfg *promconfig.Config) error {
+	var errs []error
+	for _, s := range r.steps() {
+		if err := s.apply(cfg); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", s.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// applyFirst takes over the configuration with which the process starts.
+func (r *reloader) applyFirst(cfg *promconfig.Config) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := scrape.Prepare(cfg); err != nil {
+		return err
+	}
+	if err := r.app.rules.Prepare(cfg); err != nil {
+		return err
+	}
+	if err := r.apply(cfg); err != nil {
+		return err
+	}
+	r.done(cfg)
+	return nil
+}
+
+func (r *reloader) done(cfg *promconfig.Config) {
+	r.current, r.at, r.ok = cfg, time.Now(), true
+	r.success.Set(1)
+	r.when.SetToCurrentTime()
+}
+
+// Reload reads every file again. An error says what is wrong; then nothing has
+// changed.
+func (r *reloader) Reload() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.reload()
+	if err != nil {
+		r.ok = false
+		r.success.Set(0)
+		r.app.logger.Error("Reload refused, the old configuration goes on", "err", err)
+		return err
+	}
+	r.app.logger.Info("Reloaded")
+	return nil
+}
+
+func (r *reloader) reload() error {
+	a := r.app
+	cfg, err := loadConfig(a.opts)
+	if err != nil {
+		return err
+	}
+	next, err := cfg.Prometheus(a.self, a.logger)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(
+		scrape.Prepare(next),
+		a.rules.Prepare(next),
+		checkWebConfig(cfg.Web.ConfigFile),
+	); err != nil {
+		return err
+	}
+	prepared, err := a.notify.Prepare(notify.Source{File: cfg.Alerting.ConfigFile})
+	if err != nil {
+		return err
+	}
+	if err := r.apply(next); err != nil {
+		return errors.Join(err, r.apply(r.current))
+	}
+	a.notify.Apply(prepared)
+	r.warnFixed(cfg)
+	r.done(next)
+	return nil
+}
+
+// warnFixed names the settings that only a restart takes over.
+func (r *reloader) warnFixed(next *config.Config) {
+	old := r.app.config
+	for name, changed := range map[string]bool{
+		"storage.path":          old.Storage.Path != next.Storage.Path,
+		"storage.reserve":       old.Storage.Reserve != next.Storage.Reserve,
+		"web.listen_address":    old.Web.ListenAddress != next.Web.ListenAddress,
+		"web.compat_ports":      old.Web.CompatPorts != next.Web.CompatPorts,
+		"web.external_url":      old.Web.ExternalURL != next.Web.ExternalURL,
+		"metrics.admin_api":     old.Metrics.AdminAPI != next.Metrics.AdminAPI,
+		"metrics.query":         old.Metrics.Query != next.Metrics.Query,
+		"collect.host":          *old.Collect.Host != *next.Collect.Host,
+		"alerting.resend_delay": old.Alerting.ResendDelay != next.Alerting.ResendDelay,
+	} {
+		if changed {
+			r.app.logger.Warn("Changed setting takes effect at the next start", "setting", name)
+		}
+	}
+}
+
+// last says when the configuration was last loaded, and whether the last try
+// succeeded.
+func (r *reloader) last() (time.Time, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.at, r.ok
+}
+
+// checkWebConfig validates a web config file before it is used.
+func checkWebConfig(file string) error {
+	if file == "" {
+		return nil
+	}
+	if _, err := os.Stat(file); err != nil {
+		return fmt.Errorf("web config: %w", err)
+	}
+	if err := toolkit.Validate(file); err != nil {
+		return fmt.Errorf("web config %s: %w", file, err)
+	}
+	return nil
+}

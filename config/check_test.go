@@ -1,0 +1,112 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Every mistake has a file in testdata; here is what people are told of it.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string][]string{
+		"prometheus_two_mistakes.yml": {
+			`:7: scrape_config "slow": scrape timeout greater than scrape interval for scrape config with job name "slow"`,
+			`:13: scrape_config "typo": field static_config not found (hint: no such setting here: check its spelling and indentation)`,
+			`:17: remote_write "nourl": url for remote_write is empty`,
+		},
+		"prometheus_tab.yml": {
+			`:2: found character that cannot start any token (hint: YAML is indented by spaces, not by tabs)`,
+		},
+		"alertmanager_mistakes.yml": {
+			`:2: `, `:4: undefined receiver "nobody" used in route`, `:7: `, `:15: receiver "hook": field urll not found`,
+		},
+		"modelwatch_mistakes.yml": {
+			`:11: field loggs not found`,
+			`not a valid duration string: "soon"`,
+		},
+		"modelwatch_values.yml": {
+			`:2: web.listen_address: "localhost" is not host:port (hint: write host:port, for example 127.0.0.1:9090)`,
+			`:3: web.external_url: "example.org" is not a URL`,
+			`:6: collect.processes.0: 2 of pid_file, port and command are set (hint: set exactly one of them)`,
+			`:9: collect.processes.1: service is missing`,
+			`:9: collect.processes.1: command: error parsing regexp: missing closing )`,
+		},
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			name := filepath.Join("testdata", file)
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			var ps Problems
+			switch kind := Recognise(text); kind {
+			case KindPrometheus:
+				ps = CheckPrometheus(name, text)
+			case KindAlertmanager:
+				ps = CheckAlertmanager(name, text)
+			case KindModelwatch:
+				_, ps = Parse(name, text)
+			default:
+				t.Fatalf("recognised as %q", kind)
+			}
+			require.Error(t, ps.Err())
+			all := ps.Err().Error()
+			for _, w := range want {
+				require.Contains(t, all, w)
+			}
+			require.Len(t, ps, len(want), "%s", all)
+		})
+	}
+}
+
+func TestRecognise(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Kind{
+		"groups:\n- name: a\n  rules: []\n":                                         KindRules,
+		"scrape_configs:\n- job_name: a\n":                                          KindPrometheus,
+		"scrape_configs:\n- job_name: a\n  pipeline_stages: []\n":                   KindPromtail,
+		"server: {}\npositions: {filename: p}\nclients: []\nscrape_configs: []\n":   KindPromtail,
+		"route: {receiver: a}\nreceivers: [{name: a}]\n":                            KindAlertmanager,
+		"global: {resolve_timeout: 5m}\nroute: {receiver: a}\n":                     KindAlertmanager,
+		"global: {scrape_interval: 5s}\n":                                           KindPrometheus,
+		"basic_auth_users: {a: b}\n":                                                KindWeb,
+		"metrics: {config_file: prometheus.yml}\nalerting: {config_file: am.yml}\n": KindModelwatch,
+		"storage: {path: data}\nweb: {}\n":                                          KindModelwatch,
+		"global:\n\tscrape_interval: 5s\nscrape_configs: []\n":                      KindPrometheus,
+		"hello: world\n": KindUnknown,
+		"[1, 2]":         KindUnknown,
+		"":               KindUnknown,
+	} {
+		require.Equal(t, want, Recognise([]byte(text)), text)
+	}
+}
+
+func TestEmptyFileIsTheDefault(t *testing.T) {
+	t.Parallel()
+	c, ps := Parse("modelwatch.yml", nil)
+	require.NoError(t, ps.Err())
+	require.Equal(t, DefaultListenAddress, c.Web.ListenAddress)
+	require.True(t, *c.Metrics.BuiltinRules)
+}
+
+func TestPathsAreTakenFromTheFile(t *testing.T) {
+	t.Parallel()
+	c, ps := Parse("/etc/mw/modelwatch.yml", []byte("metrics: {config_file: p.yml}\nalerting: {config_file: /a.yml}\n"))
+	require.NoError(t, ps.Err())
+	require.Equal(t, "/etc/mw/p.yml", c.Metrics.ConfigFile)
+	require.Equal(t, "/a.yml", c.Alerting.ConfigFile)
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("web: {listen_address: 'a:1'}\n"))
+	f.Add([]byte("collect: {processes: [{service: a, port: 1}]}"))
+	f.Add([]byte("route: {receiver: a}\nreceivers:\n- name: b\n"))
+	f.Fuzz(func(_ *testing.T, text []byte) {
+		_, _ = Parse("f.yml", text)
+		_ = Recognise(text)
+		CheckAlertmanager("f.yml", text)
+		CheckPrometheus("f.yml", text)
+	})
+}

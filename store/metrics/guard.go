@@ -1,0 +1,233 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/metadata"
+	"github.com/prometheus/prometheus/storage"
+	"golang.org/x/sys/unix"
+)
+
+// ErrDiskFull is the answer to a write while the disk has no room. Reading
+// and notifying go on; writing resumes by itself when there is space.
+var ErrDiskFull = errors.New("disk full: writes are refused until there is space")
+
+// Levels of the guard, in falling order of free space.
+const (
+	levelFree int32 = iota
+	// levelReserved leaves room only for what modelwatch says of itself, so
+	// that the alert on the full disk has data to stand on.
+	levelReserved
+	levelFull
+)
+
+// SelfJob is the job whose samples may use the reserve of the disk.
+const SelfJob = "modelwatch"
+
+// GuardOptions sets up a Guard.
+type GuardOptions struct {
+	// Dir is any directory of the file system to watch.
+	Dir string
+	// Reserve is the free space in bytes below which writes are refused; zero
+	// means the smaller of 64 MiB and 5 % of the file system.
+	Reserve uint64
+	// Interval is the time between two looks at the file system.
+	Interval time.Duration
+
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+}
+
+// Guard watches the free space of one file system. The TSDB must never meet
+// a full disk in the middle of a log record: what it would write after that is
+// cut off at the next replay, and that would be acknowledged data lost.
+type Guard struct {
+	opts    GuardOptions
+	level   atomic.Int32
+	free    atomic.Uint64
+	size    atomic.Uint64
+	reserve atomic.Uint64
+	refused prometheus.Counter
+}
+
+// NewGuard looks at the file system once and returns the guard. Run keeps
+// looking.
+func NewGuard(opts GuardOptions) (*Guard, error) {
+	if opts.Interval == 0 {
+		opts.Interval = time.Second
+	}
+	g := &Guard{opts: opts, refused: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "modelwatch_storage_refused_writes_total",
+		Help: "Batches of samples refused because the disk is full.",
+	})}
+	if err := g.look(); err != nil {
+		return nil, fmt.Errorf("read free space of %s: %w", opts.Dir, err)
+	}
+	if opts.Registerer != nil {
+		opts.Registerer.MustRegister(
+			g.refused,
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "modelwatch_storage_free_bytes",
+				Help: "Free space of the file system that holds the data directory.",
+			}, func() float64 { return float64(g.free.Load()) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "modelwatch_storage_size_bytes",
+				Help: "Size of the file system that holds the data directory.",
+			}, func() float64 { return float64(g.size.Load()) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "modelwatch_storage_reserve_bytes",
+				Help: "Free space below which writes are refused.",
+			}, func() float64 { return float64(g.reserve.Load()) }),
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Name: "modelwatch_storage_refusing_writes",
+				Help: "1 while writes are refused because the disk is full, else 0.",
+			}, func() float64 {
+				if g.level.Load() == levelFree {
+					return 0
+				}
+				return 1
+			}),
+		)
+	}
+	return g, nil
+}
+
+// Run looks at the file system until ctx ends.
+func (g *Guard) Run(ctx context.Context) {
+	tick := time.NewTicker(g.opts.Interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := g.look(); err != nil {
+				g.opts.Logger.Error("Cannot read free space", "dir", g.opts.Dir, "err", err)
+			}
+		}
+	}
+}
+
+func (g *Guard) look() error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(g.opts.Dir, &st); err != nil {
+		return err
+	}
+	size := st.Blocks * uint64(st.Bsize)
+	free := st.Bavail * uint64(st.Bsize)
+	reserve := g.opts.Reserve
+	if reserve == 0 {
+		reserve = min(64<<20, size/20)
+	}
+	g.free.Store(free)
+	g.size.Store(size)
+	g.reserve.Store(reserve)
+	level := levelFree
+	switch {
+	case free < reserve/4:
+		level = levelFull
+	case free < reserve:
+		level = levelReserved
+	}
+	if old := g.level.Swap(level); old != level && g.opts.Logger != nil {
+		if level == levelFree {
+			g.opts.Logger.Info("There is space again, writing goes on", "free_bytes", free)
+		} else {
+			g.opts.Logger.Error("Disk full: writes are refused, reading and notifying go on", "dir", g.opts.Dir, "free_bytes", free, "reserve_bytes", reserve, "hint", "free some space or lower the retention; writing resumes by itself")
+		}
+	}
+	return nil
+}
+
+// Refusing reports whether ordinary writes are refused at present.
+func (g *Guard) Refusing() bool { return g != nil && g.level.Load() != levelFree }
+
+// admit says whether a sample with these labels may be written at this level.
+func (g *Guard) admit(level int32, ls labels.Labels) error {
+	if level == levelReserved {
+		name := ls.Get(labels.MetricName)
+		if ls.Get("job") == SelfJob || name == "ALERTS" || name == "ALERTS_FOR_STATE" {
+			return nil
+		}
+	}
+	return ErrDiskFull
+}
+
+type guardedAppendable struct {
+	next  storage.Appendable
+	guard *Guard
+}
+
+func (a guardedAppendable) Appender(ctx context.Context) storage.Appender {
+	app := a.next.Appender(ctx)
+	if !a.guard.Refusing() {
+		return app
+	}
+	a.guard.refused.Inc()
+	return &pressedAppender{Appender: app, guard: a.guard, level: a.guard.level.Load()}
+}
+
+// pressedAppender admits only the samples that may use the reserve.
+type pressedAppender struct {
+	storage.Appender
+	guard *Guard
+	level int32
+}
+
+func (a *pressedAppender) Append(ref storage.SeriesRef, ls labels.Labels, t int64, v float64) (storage.SeriesRef, error) {
+	if err := a.guard.admit(a.level, ls); err != nil {
+		return 0, err
+	}
+	return a.Appender.Append(ref, ls, t, v)
+}
+
+func (a *pressedAppender) AppendHistogram(ref storage.SeriesRef, ls labels.Labels, t int64, h *histogram.Histogram, fh *histogram.FloatHistogram) (storage.SeriesRef, error) {
+	if err := a.guard.admit(a.level, ls); err != nil {
+		return 0, err
+	}
+	return a.Appender.AppendHistogram(ref, ls, t, h, fh)
+}
+
+func (a *pressedAppender) AppendExemplar(storage.SeriesRef, labels.Labels, exemplar.Exemplar) (storage.SeriesRef, error) {
+	return 0, ErrDiskFull
+}
+
+func (a *pressedAppender) UpdateMetadata(ref storage.SeriesRef, _ labels.Labels, _ metadata.Metadata) (storage.SeriesRef, error) {
+	return ref, nil
+}
+
+type guardedAppendableV2 struct {
+	next  storage.AppendableV2
+	guard *Guard
+}
+
+func (a guardedAppendableV2) AppenderV2(ctx context.Context) storage.AppenderV2 {
+	app := a.next.AppenderV2(ctx)
+	if !a.guard.Refusing() {
+		return app
+	}
+	a.guard.refused.Inc()
+	return &pressedAppenderV2{AppenderV2: app, guard: a.guard, level: a.guard.level.Load()}
+}
+
+type pressedAppenderV2 struct {
+	storage.AppenderV2
+	guard *Guard
+	level int32
+}
+
+func (a *pressedAppenderV2) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AppendV2Options) (storage.SeriesRef, error) {
+	if err := a.guard.admit(a.level, ls); err != nil {
+		return 0, err
+	}
+	return a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
+}
