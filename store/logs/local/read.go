@@ -1,0 +1,223 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/modelwatch/modelwatch/logs"
+	"github.com/modelwatch/modelwatch/store/logs/duck"
+)
+
+// Series implements logstore.Store. It is answered from memory.
+func (s *Store) Series(_ context.Context, groups [][]*labels.Matcher, start, end int64) ([]labels.Labels, error) {
+	p := &plan{store: s, numbers: map[uint64][]uint32{}}
+	s.mu.RLock()
+	for n, d := range s.days {
+		if n < dayOf(start) || end <= n*dayLength {
+			continue
+		}
+		for _, g := range d.segments {
+			for i := range g.streams {
+				st := &g.streams[i]
+				if st.rows == 0 || st.last < start || st.first >= end {
+					continue
+				}
+				if len(groups) == 0 || slices.ContainsFunc(groups, func(m []*labels.Matcher) bool { return matches(st.labels, m) }) {
+					p.number(st.labels)
+				}
+			}
+		}
+	}
+	s.mu.RUnlock()
+	slices.SortFunc(p.streams, labels.Compare)
+	return p.streams, nil
+}
+
+// IndexStats is the size of a selection.
+type IndexStats struct {
+	Streams int   `json:"streams"`
+	Chunks  int   `json:"chunks"`
+	Entries int64 `json:"entries"`
+	Bytes   int64 `json:"bytes"`
+}
+
+// IndexStats estimates what a selection would read. A chunk is a stream's part of a file. It is answered from memory.
+func (s *Store) IndexStats(_ context.Context, matchers []*labels.Matcher, start, end int64) (IndexStats, error) {
+	p := s.plan(matchers, nil, start, end)
+	defer p.release()
+	out := IndexStats{Streams: len(p.streams)}
+	for _, src := range p.sources {
+		out.Chunks += len(src.streams)
+		out.Entries += src.rows
+		out.Bytes += src.bytes
+	}
+	return out, nil
+}
+
+// Count answers a count from the files' columns of time, stream and size, reading the text only if there are filters.
+// Fields taken out of the line are left to the reader: it returns logs.ErrNotPushed.
+func (s *Store) Count(ctx context.Context, req logs.CountRequest) (*logs.Counts, error) {
+	sel := req.Selection
+	if req.Width <= 0 || slices.ContainsFunc(req.By, func(f logs.Field) bool { return f.Kind == logs.JSONField }) {
+		return nil, logs.ErrNotPushed
+	}
+	out := &logs.Counts{}
+	if sel.End <= sel.Start {
+		return out, nil
+	}
+	p := s.plan(sel.Matchers, sel.LabelFilters, sel.Start, sel.End)
+	defer p.release()
+	if len(p.sources) == 0 {
+		return out, nil
+	}
+	c, err := s.conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.putConn(c)
+	out.Stats.Streams = len(p.streams)
+	groups := map[string]int{}
+	buckets := []map[int64]*logs.Bucket{}
+	for _, src := range p.sources {
+		out.Stats.Lines += src.rows
+		out.Stats.Bytes += src.bytes
+		// Fields that an entry's metadata may set are columns; the others follow from the stream.
+		columns, names := make([]int, len(req.By)), []string{}
+		for i, f := range req.By {
+			columns[i] = -1
+			if f.Kind == logs.EntryLabel && src.metadata {
+				columns[i] = 4 + len(names)
+				names = append(names, metadataField(f.Name))
+			}
+		}
+		sql := fmt.Sprintf("SELECT (ts - %d) // %d AS bucket, stream, count(*), CAST(sum(size) AS BIGINT)%s FROM %s.lines WHERE %s GROUP BY ALL",
+			sel.Start, req.Width, prefixed(names), src.seg.catalog, src.where(sel.Start, sel.End, sel.Filters))
+		values := make([]string, len(req.By))
+		err := each(ctx, c, sql, func(k *duck.Chunk) error {
+			bucket, stream := duck.Fixed[int64](k, 0), duck.Fixed[uint32](k, 1)
+			rows, bytes := duck.Fixed[int64](k, 2), duck.Fixed[int64](k, 3)
+			for row := range k.Len() {
+				ls := p.streams[src.index[stream[row]]]
+				for i, f := range req.By {
+					values[i] = ls.Get(f.Name)
+					if columns[i] >= 0 && k.Valid(columns[i]).Valid(row) {
+						values[i] = strings.Clone(k.Strings(columns[i]).At(row))
+					}
+				}
+				id := strings.Join(values, "\x00")
+				n, ok := groups[id]
+				if !ok {
+					n = len(out.Groups)
+					groups[id] = n
+					out.Groups = append(out.Groups, logs.Group{Values: slices.Clone(values)})
+					buckets = append(buckets, map[int64]*logs.Bucket{})
+				}
+				b := buckets[n][bucket[row]]
+				if b == nil {
+					b = &logs.Bucket{Index: bucket[row]}
+					buckets[n][bucket[row]] = b
+				}
+				b.Entries += rows[row]
+				b.Bytes += bytes[row]
+				out.Stats.Delivered += rows[row]
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, s.queryError(err)
+		}
+	}
+	for i := range out.Groups {
+		out.Groups[i].Buckets = inOrder(buckets[i])
+	}
+	return out, nil
+}
+
+func inOrder(m map[int64]*logs.Bucket) []logs.Bucket {
+	out := make([]logs.Bucket, 0, len(m))
+	for _, b := range m {
+		out = append(out, *b)
+	}
+	slices.SortFunc(out, func(a, b logs.Bucket) int { return int(a.Index - b.Index) })
+	return out
+}
+
+func prefixed(columns []string) string {
+	out := ""
+	for _, c := range columns {
+		out += ", " + c
+	}
+	return out
+}
+
+// Volume implements logstore.Store. It is exact.
+func (s *Store) Volume(ctx context.Context, req logs.VolumeRequest) ([]logs.Volume, error) {
+	p := s.plan(req.Matchers, nil, req.Start, req.End)
+	defer p.release()
+	if len(p.sources) == 0 || req.End <= req.Start {
+		return nil, nil
+	}
+	c, err := s.conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.putConn(c)
+	width := req.Width
+	if width <= 0 {
+		width = req.End - req.Start
+	}
+	sum := &plan{numbers: map[uint64][]uint32{}}
+	totals := []map[int64]*logs.Bucket{}
+	for _, src := range p.sources {
+		sql := fmt.Sprintf("SELECT (ts - %d) // %d AS bucket, stream, count(*), CAST(sum(size) AS BIGINT) FROM %s.lines WHERE %s GROUP BY ALL",
+			req.Start, width, src.seg.catalog, src.where(req.Start, req.End, nil))
+		err := each(ctx, c, sql, func(k *duck.Chunk) error {
+			bucket, stream := duck.Fixed[int64](k, 0), duck.Fixed[uint32](k, 1)
+			rows, bytes := duck.Fixed[int64](k, 2), duck.Fixed[int64](k, 3)
+			for row := range k.Len() {
+				ls := p.streams[src.index[stream[row]]]
+				if len(req.Labels) > 0 {
+					if ls = ls.MatchLabels(true, req.Labels...); ls.IsEmpty() {
+						continue
+					}
+				}
+				n := sum.number(ls)
+				if int(n) == len(totals) {
+					totals = append(totals, map[int64]*logs.Bucket{})
+				}
+				b := totals[n][bucket[row]]
+				if b == nil {
+					b = &logs.Bucket{Index: bucket[row]}
+					totals[n][bucket[row]] = b
+				}
+				b.Entries += rows[row]
+				b.Bytes += bytes[row]
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, s.queryError(err)
+		}
+	}
+	out := make([]logs.Volume, len(sum.streams))
+	for i, ls := range sum.streams {
+		out[i] = logs.Volume{Labels: ls, Buckets: inOrder(totals[i])}
+		for _, b := range out[i].Buckets {
+			out[i].Bytes += b.Bytes
+		}
+	}
+	slices.SortFunc(out, func(a, b logs.Volume) int {
+		if a.Bytes != b.Bytes {
+			return int(b.Bytes - a.Bytes)
+		}
+		return labels.Compare(a.Labels, b.Labels)
+	})
+	if req.Limit > 0 && len(out) > req.Limit {
+		out = out[:req.Limit]
+	}
+	return out, nil
+}
