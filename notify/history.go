@@ -88,6 +88,20 @@ func (q Query) matches(n Notification) bool {
 		(!q.Failed || n.Status == Failed || n.Status == Retrying)
 }
 
+// needles returns what the line of each record that q selects holds, so that most
+// others need not be decoded.
+func (q Query) needles() (needles [][]byte) {
+	if q.Receiver != "" {
+		if name, err := json.Marshal(q.Receiver); err == nil {
+			needles = append(needles, append([]byte(`"receiver":`), name...))
+		}
+	}
+	if q.Failed {
+		needles = append(needles, []byte(`"status":"`+string(Failed)+`"`))
+	}
+	return needles
+}
+
 const (
 	defaultHistoryLimit = 100
 	maxAlertNames       = 50
@@ -249,6 +263,7 @@ func readTo(path string, size int64) ([]byte, error) {
 // selectNewest appends the notifications in lines that q selects, last line
 // first, until there are limit of them. Lines that are no records are passed over.
 func selectNewest(ctx context.Context, found []Notification, lines []byte, q Query, limit int) ([]Notification, error) {
+	needles := q.needles()
 	for n := 0; len(lines) > 0 && len(found) < limit; n++ {
 		if n%1024 == 0 {
 			if err := ctx.Err(); err != nil {
@@ -259,6 +274,9 @@ func selectNewest(ctx context.Context, found []Notification, lines []byte, q Que
 		start := bytes.LastIndexByte(end, '\n') + 1
 		line := end[start:]
 		lines = lines[:start]
+		if slices.ContainsFunc(needles, func(needle []byte) bool { return !bytes.Contains(line, needle) }) {
+			continue
+		}
 		var rec Notification
 		if len(line) == 0 || json.Unmarshal(line, &rec) != nil || rec.Time.IsZero() {
 			continue
