@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -44,6 +45,7 @@ type Bins struct {
 	Tail int
 
 	id     uint64
+	keys   *[maxKeys]uint64 // orderKey of Edges, then the largest integers.
 	index  map[string]int32
 	hashes []uint64 // Of Categories, for Distinct.
 }
@@ -101,21 +103,38 @@ func (b *Bins) ID() uint64 {
 	return b.id
 }
 
-// Index returns the cell of a number (for vectors, of a norm). x must not be NaN.
+// Index returns the cell of a number (for vectors, of a norm). x must not be NaN,
+// and the bins must have edges.
 func (b *Bins) Index(x float64) int {
-	// The first edge ≥ x. Branch-free halving: the compiler turns the condition
-	// into a conditional move, which matters because it cannot be predicted.
-	e := b.Edges
-	lo := 0
-	for n := len(e); n > 0; {
-		half := (n + 1) >> 1
-		next := lo + half
-		if e[next-1] < x {
-			lo = next
-		}
-		n -= half
-	}
-	return lo
+	// A search for the first edge ≥ x that quarters instead of halving, because
+	// the three looks of a step do not wait for each other, and without a branch,
+	// because whether x is above an edge cannot be predicted.
+	key, keys := orderKey(x), b.keys
+	_, a1 := bits.Sub64(keys[63], key, 0)
+	_, a2 := bits.Sub64(keys[127], key, 0)
+	_, a3 := bits.Sub64(keys[191], key, 0)
+	lo := uint8((a1 + a2 + a3) * 64)
+	_, a1 = bits.Sub64(keys[lo+15], key, 0)
+	_, a2 = bits.Sub64(keys[lo+31], key, 0)
+	_, a3 = bits.Sub64(keys[lo+47], key, 0)
+	lo += uint8((a1 + a2 + a3) * 16)
+	_, a1 = bits.Sub64(keys[lo+3], key, 0)
+	_, a2 = bits.Sub64(keys[lo+7], key, 0)
+	_, a3 = bits.Sub64(keys[lo+11], key, 0)
+	lo += uint8((a1 + a2 + a3) * 4)
+	_, a1 = bits.Sub64(keys[lo], key, 0)
+	_, a2 = bits.Sub64(keys[lo+1], key, 0)
+	_, a3 = bits.Sub64(keys[lo+2], key, 0)
+	return int(lo + uint8(a1+a2+a3))
+}
+
+// maxKeys is the power of four above MaxEdges, as Index has it.
+const maxKeys = 256
+
+// orderKey maps floats to integers of the same order; both zeros map alike.
+func orderKey(x float64) uint64 {
+	u := math.Float64bits(x + 0)
+	return u ^ (uint64(int64(u)>>63) | 1<<63)
 }
 
 // CategoryIndex returns the cell of a category.
@@ -179,7 +198,15 @@ func (b *Bins) freeze() error {
 			return fmt.Errorf("bins: edge %d (%v) is not above edge %d (%v)", i, e, i-1, b.Edges[i-1])
 		}
 	}
-	if b.Categories != nil {
+	if b.Categories == nil {
+		b.keys = new([maxKeys]uint64)
+		for i := range b.keys {
+			b.keys[i] = math.MaxUint64
+			if i < len(b.Edges) {
+				b.keys[i] = orderKey(b.Edges[i])
+			}
+		}
+	} else {
 		b.index = make(map[string]int32, len(b.Categories))
 		b.hashes = make([]uint64, len(b.Categories))
 		for i, c := range b.Categories {

@@ -117,7 +117,10 @@ type Check struct {
 	Threshold float64   `json:"threshold"`
 	Direction Direction `json:"direction"`
 	Severity  Severity  `json:"severity"`
-	Message   string    `json:"message"` // One sentence that says what it means and what to look at.
+	// Critical is the threshold from which the severity is critical; nil means
+	// that it never is.
+	Critical *float64 `json:"critical,omitempty"`
+	Message  string   `json:"message"` // One sentence that says what it means and what to look at.
 }
 
 // Health is the state of a layer.
