@@ -19,7 +19,7 @@ const (
 	// EntryLabel is a label of the stream or, where it has none of that name, the entry's metadata.
 	EntryLabel
 	// JSONField is what LogQL's `| json` makes of the line for a label of that name, as far as neither the stream nor
-	// the entry's metadata has a label of that name. A store that answers it must do so by JSONLabel of this package,
+	// the entry's metadata has a label of that name. A store that answers it must do so by JSONLabel of package logs/scan,
 	// or by a column that was filled with its result.
 	JSONField
 )
