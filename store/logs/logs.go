@@ -76,15 +76,13 @@ type Rejected struct {
 // Error explains every refusal.
 func (r *Rejected) Error() string {
 	var b strings.Builder
-	n := 0
 	for i, f := range r.Refusals {
-		n += f.Entries
 		if i > 0 {
 			b.WriteString("; ")
 		}
 		b.WriteString(f.Explanation)
 	}
-	return fmt.Sprintf("%d of %d entries refused: %s", n, r.Total, b.String())
+	return fmt.Sprintf("%d of %d entries refused: %s", r.Rejected(), r.Total, b.String())
 }
 
 // StatusCode is the HTTP status that tells the sender what to do: 429 if trying again later helps, else 400.
@@ -95,6 +93,15 @@ func (r *Rejected) StatusCode() int {
 		}
 	}
 	return http.StatusTooManyRequests
+}
+
+// Rejected is the number of entries refused.
+func (r *Rejected) Rejected() int {
+	n := 0
+	for _, f := range r.Refusals {
+		n += f.Entries
+	}
+	return n
 }
 
 // Add counts entries refused for a reason; explain is called for the first only.
