@@ -39,6 +39,7 @@ type Prepared struct {
 
 	cfg       *config.Config
 	hash      float64
+	shown     string // As it may be shown to users of the API.
 	tmpl      *template.Template
 	routes    *dispatch.Route
 	intervals map[string][]timeinterval.TimeInterval
@@ -97,6 +98,7 @@ func (p *Prepared) load() (err error) {
 	var low [8]byte
 	copy(low[:], sum[:6]) // 48 bits, which a float64 holds exactly.
 	p.hash = float64(binary.LittleEndian.Uint64(low[:]))
+	p.shown = shownConfig(data, p.cfg.String())
 	return nil
 }
 

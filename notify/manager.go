@@ -57,6 +57,7 @@ type Manager struct {
 	received          *prometheus.CounterVec
 	invalid           prometheus.Counter
 	started           time.Time
+	version           string // Of Alertmanager's libraries.
 	v2                http.Handler
 
 	// applying serialises Apply and Stop; live is what is in force.
@@ -89,6 +90,7 @@ func New(opts Options) (*Manager, error) {
 		logger:   opts.Logger.With("component", "notify"),
 		registry: &registry{Registerer: opts.Registerer},
 		started:  time.Now(),
+		version:  alertmanagerVersion(),
 	}
 	if err := m.setUp(); err != nil {
 		m.cleanUp()
