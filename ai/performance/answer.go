@@ -55,7 +55,7 @@ type answer struct {
 // readAnswer reads the prediction and the probabilities of a classifier. ok is
 // false where there is neither.
 func (o *Options) readAnswer(inf *ai.Inference) (a answer, ok bool) {
-	probs := inf.Probabilities
+	probs := probabilities(inf)
 	switch len(probs) {
 	case 0:
 		a.predicted = category(inf.Prediction)
@@ -82,6 +82,18 @@ func (o *Options) readAnswer(inf *ai.Inference) (a answer, ok bool) {
 	}
 	a.predicted, a.confidence, a.hasConfidence = lookUp(probs, inf.Prediction)
 	return a, a.predicted != ""
+}
+
+// probabilities returns the probabilities of an inference, or none where one is
+// not between 0 and 1: receivers refuse such records, but sums here must not
+// depend on it.
+func probabilities(inf *ai.Inference) []ai.ClassProbability {
+	for i := range inf.Probabilities {
+		if p := inf.Probabilities[i].P; !(p >= 0 && p <= 1) {
+			return nil
+		}
+	}
+	return inf.Probabilities
 }
 
 // greater returns which of two classes is the positive one.

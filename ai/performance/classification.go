@@ -93,17 +93,18 @@ func (c *Classification) Observe(inf *ai.Inference, label ai.Value) bool {
 	if !ok || label.IsMissing() {
 		return false
 	}
+	probs := probabilities(inf)
 	truth := sameKind(label, inf.Prediction)
-	pTruth, listed := 0.0, false
-	if len(inf.Probabilities) > 0 {
-		truth, pTruth, listed = lookUp(inf.Probabilities, label)
+	pTruth := 0.0 // Of a class that is not listed.
+	if len(probs) > 0 {
+		truth, pTruth, _ = lookUp(probs, label)
 	}
 	if truth == "" {
 		return false
 	}
 	// Where only the positive class is named, all others are one.
 	right := truth == a.predicted
-	if len(inf.Probabilities) == 1 {
+	if len(probs) == 1 {
 		right = (truth == a.positive) == (a.predicted == a.positive)
 		if truth != a.positive && a.predicted != a.positive {
 			truth = a.predicted
@@ -115,10 +116,7 @@ func (c *Classification) Observe(inf *ai.Inference, label ai.Value) bool {
 	}
 	i, j := c.class(truth), c.class(a.predicted)
 	c.matrix[i][j]++
-	if len(inf.Probabilities) > 0 {
-		if !listed {
-			pTruth = 0
-		}
+	if len(probs) > 0 {
 		// scikit-learn clips to the machine epsilon as well.
 		const epsilon = 0x1p-52
 		c.logLoss.add(-math.Log(min(max(pTruth, epsilon), 1-epsilon)))
@@ -135,7 +133,7 @@ func (c *Classification) Observe(inf *ai.Inference, label ai.Value) bool {
 		} else {
 			c.mixed = true
 		}
-	} else if len(inf.Probabilities) > 2 {
+	} else if len(probs) > 2 {
 		c.mixed = true
 	}
 	return true
@@ -193,7 +191,12 @@ func (c *Classification) Merge(o *Classification) {
 }
 
 // N returns the number of labelled answers.
-func (c *Classification) N() uint64 { return c.n }
+func (c *Classification) N() uint64 {
+	if c == nil {
+		return 0
+	}
+	return c.n
+}
 
 // isBinary reports whether there are two classes, and which is positive.
 func (c *Classification) isBinary() (positive string, ok bool) {
@@ -284,8 +287,11 @@ func (c *Classification) Report() ClassificationReport {
 			}
 		}
 		r.Precision, r.Recall, r.F1 = one.Precision, one.Recall, one.F1
-		r.AUC, r.AUCErrorBound = areaMeasure(of.scores.groups(), of.scores.total(),
-			"the labelled answers with probabilities are all of one class")
+		why := "the labelled answers with probabilities are all of one class"
+		if of.scores.total() == 0 {
+			why = "no labelled answer had probabilities"
+		}
+		r.AUC, r.AUCErrorBound = areaMeasure(of.scores.groups(), of.scores.total(), why)
 	} else {
 		r.Precision, r.Recall, r.F1 = c.macro(rows, columns)
 	}

@@ -198,7 +198,7 @@ func TestQuantilesAgainstNumPy(t *testing.T) {
 // binaryInference returns a record of classes "0" and "1" with that probability of "1".
 func binaryInference(p float64, predicted int) *ai.Inference {
 	return &ai.Inference{
-		Model: "m", DurationSeconds: -1, Prediction: ai.Number(float64(predicted)),
+		Model: "m", Prediction: ai.Number(float64(predicted)),
 		Probabilities: []ai.ClassProbability{{Class: "0", P: 1 - p}, {Class: "1", P: p}},
 	}
 }
@@ -248,7 +248,7 @@ func TestMulticlassAgainstScikitLearn(t *testing.T) {
 	c := NewClassification(Options{})
 	var predictions Predictions
 	for i, p := range g.P {
-		inf := &ai.Inference{Model: "m", DurationSeconds: -1, Prediction: ai.String(g.Predicted[i])}
+		inf := &ai.Inference{Model: "m", Prediction: ai.String(g.Predicted[i])}
 		for k, name := range g.Classes {
 			inf.Probabilities = append(inf.Probabilities, ai.ClassProbability{Class: name, P: p[k]})
 		}
