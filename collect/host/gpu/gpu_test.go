@@ -23,17 +23,19 @@ func TestBackground(t *testing.T) {
 	m := newMachine(t)
 	m.put("out", healthyRow)
 	opts := m.options()
-	opts.Interval, opts.Timeout, opts.MaxAge = 20*time.Millisecond, 300*time.Millisecond, 700*time.Millisecond
+	opts.Interval, opts.Timeout, opts.MaxAge = 20*time.Millisecond, time.Second, 2*time.Second
 	c, err := New(opts)
 	require.NoError(t, err)
 	has := func(line string) func() bool {
 		return func() bool { return strings.Contains(gather(t, c), "modelwatch_"+line+"\n") }
 	}
 	require.Eventually(t, has("gpu_scrape_success 1"), 10*time.Second, 5*time.Millisecond)
-	require.True(t, has("gpu_count 1")())
+	require.Eventually(t, has("gpu_count 1"), 10*time.Second, 5*time.Millisecond)
 
 	m.put("hang", "")
-	require.Eventually(t, has(`gpu_scrape_errors_total{reason="timeout"} 1`), 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return strings.Contains(gather(t, c), `gpu_scrape_errors_total{reason="timeout"}`)
+	}, 10*time.Second, 5*time.Millisecond)
 	began := time.Now()
 	text := gather(t, c)
 	require.Less(t, time.Since(began), time.Second)

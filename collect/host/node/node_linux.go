@@ -79,8 +79,7 @@ func New(opts Options) ([]Source, error) {
 		return nil, err
 	}
 
-	// What a failure means is for the caller to say, who also knows whether it is new.
-	logger := slog.New(atLeast{opts.Logger.Handler(), slog.LevelWarn})
+	logger := slog.New(asDebug{opts.Logger.Handler()})
 	var sources []Source
 	add := func(name string, update func(chan<- prometheus.Metric) error) {
 		if !slices.Contains(opts.Disable, name) {
@@ -167,19 +166,19 @@ func (s *processSettings) set(want paths) error {
 	return nil
 }
 
-// atLeast drops records below a level: the library tells its settings at the level of information.
-type atLeast struct {
-	slog.Handler
-	level slog.Level
+// asDebug makes every record one for debugging: the library reports its settings, and files that many machines do not
+// have, at higher levels. Failures come back from Update, and what they mean is for the caller to say, who knows whether
+// they are new.
+type asDebug struct{ slog.Handler }
+
+func (h asDebug) Enabled(ctx context.Context, _ slog.Level) bool {
+	return h.Handler.Enabled(ctx, slog.LevelDebug)
 }
 
-func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
-	return l >= h.level && h.Handler.Enabled(ctx, l)
+func (h asDebug) Handle(ctx context.Context, r slog.Record) error {
+	r.Level = slog.LevelDebug
+	return h.Handler.Handle(ctx, r)
 }
 
-func (h atLeast) WithAttrs(as []slog.Attr) slog.Handler {
-	return atLeast{h.Handler.WithAttrs(as), h.level}
-}
-func (h atLeast) WithGroup(name string) slog.Handler {
-	return atLeast{h.Handler.WithGroup(name), h.level}
-}
+func (h asDebug) WithAttrs(as []slog.Attr) slog.Handler { return asDebug{h.Handler.WithAttrs(as)} }
+func (h asDebug) WithGroup(name string) slog.Handler    { return asDebug{h.Handler.WithGroup(name)} }

@@ -44,7 +44,8 @@ func serve() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	for end := time.Now().Add(60 * time.Millisecond); time.Now().Before(end); {
+	for used := (syscall.Rusage{}); used.Utime.Nano() < int64(50*time.Millisecond); {
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used) // Cannot fail with these arguments.
 	}
 	fmt.Println(l.Addr().(*net.TCPAddr).Port)
 	_, _ = io.Copy(io.Discard, os.Stdin)
