@@ -1,0 +1,35 @@
+package drift
+
+import "math"
+
+// halfRow is what an empty cell of a sample of n rows is taken as in
+// PopulationStability, in shares: half a row.
+func halfRow(n float64) float64 { return 0.5 / n }
+
+// PopulationStability returns the population stability index of two rows of
+// counts, Σ (p−q)·ln(p/q) over their shares, which is the symmetric
+// Kullback-Leibler divergence in nats. A cell that is empty in one sample counts
+// as half a row there; one that is empty in both adds nothing.
+//
+// Source: Lewis, "An Introduction to Credit Scoring", 1994; Jeffreys 1946.
+func PopulationStability(ref, cur []float64) float64 {
+	n, m := sum(ref), sum(cur)
+	if n <= 0 || m <= 0 {
+		return 0
+	}
+	var psi float64
+	for i := range ref {
+		if ref[i] <= 0 && cur[i] <= 0 {
+			continue
+		}
+		p, q := ref[i]/n, cur[i]/m
+		if p <= 0 {
+			p = halfRow(n)
+		}
+		if q <= 0 {
+			q = halfRow(m)
+		}
+		psi += (p - q) * math.Log(p/q)
+	}
+	return psi
+}
