@@ -34,6 +34,7 @@ func amtool(t *testing.T) func(args ...string) string {
 }
 
 func TestAmtool(t *testing.T) {
+	t.Parallel()
 	run := amtool(t)
 	h := newHook(t, nil)
 	m := start(t, testOptions(t, h.quick("  routes: [{receiver: pager, matchers: [severity=\"critical\"]}]")+"  - name: pager\n"))
@@ -65,6 +66,7 @@ func TestAmtool(t *testing.T) {
 
 // amtool shows and tests the routes of the seed's configuration, secrets and all.
 func TestAmtoolOnSeed(t *testing.T) {
+	t.Parallel()
 	run := amtool(t)
 	opts := testOptions(t, "")
 	opts.Config = Source{File: "testdata/alertmanager.yml"}

@@ -25,6 +25,7 @@ func clustered(t *testing.T, cfg string, peers ...string) Options {
 }
 
 func TestClusterSharesSilencesAndNotifications(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, nil)
 	one := start(t, clustered(t, h.quick("")))
 	two := start(t, clustered(t, h.quick(""), one.ClusterAddress()))
@@ -59,6 +60,7 @@ func TestClusterSharesSilencesAndNotifications(t *testing.T) {
 }
 
 func TestClusterOptionsThatAreWrong(t *testing.T) {
+	t.Parallel()
 	opts := clustered(t, builtinConfig)
 	opts.Cluster.ListenAddress = "nowhere"
 	_, err := New(opts)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -66,7 +67,7 @@ func Check(src Source) (warnings []string, err error) {
 func prepare(src Source, opts Options, features featurecontrol.Flagger) (*Prepared, error) {
 	p := &Prepared{Source: src}
 	if err := p.load(); err != nil {
-		return nil, fmt.Errorf("load %s: %w", src, err)
+		return nil, fmt.Errorf("load %s: %w", src, newRedactor(nil).err(err))
 	}
 	p.redact = newRedactor(p.cfg)
 	if err := p.build(opts); err != nil {
@@ -160,6 +161,11 @@ func (p *Prepared) warn(opts Options, features featurecontrol.Flagger) {
 			add("route %s: repeat_interval %s is shorter than group_interval %s, so notifications repeat at the next group_interval only", r.Key(), o.RepeatInterval, o.GroupInterval)
 		}
 	})
+	for _, pattern := range p.cfg.Templates {
+		if files, err := filepath.Glob(pattern); err == nil && len(files) == 0 {
+			add("templates: no file matches %s", pattern)
+		}
+	}
 	if p.cfg.TracingConfig.Endpoint != "" {
 		add("tracing is ignored here: spans are exported by the process as a whole")
 	}

@@ -25,6 +25,7 @@ func newest(t *testing.T, m *Manager) Notification {
 }
 
 func TestRetryThenRecover(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, func(n int) int {
 		if n <= 2 {
 			return http.StatusServiceUnavailable
@@ -76,6 +77,7 @@ func gathered(t *testing.T, opts Options, name string) (sum float64) {
 }
 
 func TestRefusalIsRecordedAndTriedAgainNextInterval(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, func(n int) int {
 		if n <= 2 {
 			return http.StatusNotFound // For good: there is no second attempt in the flush.
@@ -103,6 +105,7 @@ func TestRefusalIsRecordedAndTriedAgainNextInterval(t *testing.T) {
 }
 
 func TestErrorsHoldNoSecrets(t *testing.T) {
+	t.Parallel()
 	// A port that nobody listens at.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -193,6 +196,7 @@ receivers:
 
 // What is under way when the manager stops is brought to its end, and recorded.
 func TestStopDrains(t *testing.T) {
+	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
 	h := newHook(t, func(int) int {
 		close(entered)
@@ -223,6 +227,7 @@ func TestStopDrains(t *testing.T) {
 
 // A receiver that fails does not delay the stop beyond the attempt under way.
 func TestStopDoesNotRetry(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, func(int) int { return http.StatusServiceUnavailable })
 	opts := testOptions(t, h.quick(""))
 	m := start(t, opts)
@@ -238,6 +243,7 @@ func TestStopDoesNotRetry(t *testing.T) {
 }
 
 func TestReceiverWithoutIntegrationIsRecorded(t *testing.T) {
+	t.Parallel()
 	opts := testOptions(t, "")
 	opts.Config = Source{}
 	m := start(t, opts)

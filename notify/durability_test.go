@@ -55,6 +55,7 @@ func TestVictim(t *testing.T) {
 // A silence that was answered is there after kill -9, whenever it strikes, and
 // what was told is not told again.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	for _, at := range []string{"created", "expired", "done"} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
@@ -121,6 +122,7 @@ func TestKill(t *testing.T) {
 // An alert that ended while nobody was there is told to be resolved once its
 // sender had the time to confirm it.
 func TestAlertThatEndsDuringARestart(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, nil)
 	opts := testOptions(t, "global: {resolve_timeout: 500ms}\n"+h.quick(""))
 	m := start(t, opts)
@@ -159,6 +161,7 @@ func TestAlertThatEndsDuringARestart(t *testing.T) {
 }
 
 func TestReviveKeepsWhatIsOver(t *testing.T) {
+	t.Parallel()
 	written := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	now := written.Add(10 * time.Minute)
 	end := func(at time.Time) *alert.Alert {
@@ -185,6 +188,7 @@ func TestReviveKeepsWhatIsOver(t *testing.T) {
 }
 
 func TestAlertFileThatIsDamaged(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, nil)
 	opts := testOptions(t, h.quick(""))
 	good := `{"labels":{"alertname":"Kept"},"startsAt":"2026-03-02T12:00:00Z","endsAt":"2096-03-02T12:00:00Z","updatedAt":"2026-03-02T12:00:00Z"}`
@@ -218,6 +222,7 @@ func FuzzDecodeAlerts(f *testing.F) {
 // A disk that refuses the silence: the answer says so, the silence is not in
 // force, notifications go on, and it recovers.
 func TestDiskThatRefuses(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, nil)
 	opts := testOptions(t, h.quick(""))
 	m := start(t, opts)
@@ -256,6 +261,7 @@ func TestDiskThatRefuses(t *testing.T) {
 
 // Waiters that come together share a write.
 func TestSnapshotIsShared(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "state")
 	var mu sync.Mutex
 	writes, value := 0, 0

@@ -207,6 +207,7 @@ func seedWith(t *testing.T, p *postOffice) string {
 }
 
 func TestMail(t *testing.T) {
+	t.Parallel()
 	for _, mechanism := range []string{sasl.Plain, sasl.Login} {
 		t.Run(mechanism, func(t *testing.T) {
 			p := newPostOffice(t, mechanism)
@@ -231,6 +232,7 @@ func TestMail(t *testing.T) {
 }
 
 func TestMailThatCannotBeSent(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name, old, new, want string
 	}{
@@ -252,6 +254,7 @@ func TestMailThatCannotBeSent(t *testing.T) {
 
 // A server without STARTTLS is not told the password.
 func TestMailDemandsTLS(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &session{office: &postOffice{}, conn: c}, nil }))

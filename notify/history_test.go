@@ -43,6 +43,7 @@ func ids(ns []Notification) string {
 }
 
 func TestHistoryQuery(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	h := openTestHistory(t, dir, 10)
 	for i := 1; i <= 23; i++ {
@@ -80,6 +81,7 @@ func TestHistoryQuery(t *testing.T) {
 }
 
 func TestHistoryAfterACrash(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	h := openTestHistory(t, dir, 100)
 	h.add(numbered(1))
@@ -99,6 +101,7 @@ func TestHistoryAfterACrash(t *testing.T) {
 
 // A disk that refuses costs nothing as long as the process lives.
 func TestHistoryOnADiskThatRefuses(t *testing.T) {
+	t.Parallel()
 	h := openTestHistory(t, t.TempDir(), 4)
 	h.add(numbered(1))
 	require.NoError(t, h.file.Close()) // Each write fails from now on.
@@ -119,6 +122,7 @@ func TestHistoryOnADiskThatRefuses(t *testing.T) {
 }
 
 func TestTruncate(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, "short", truncate("short", 10))
 	for limit := 5; limit < 40; limit++ {
 		got := truncate(strings.Repeat("延迟", 20), limit)

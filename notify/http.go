@@ -88,7 +88,11 @@ func (m *Manager) silenceKept(h http.Handler) http.Handler {
 		if r.Method == http.MethodPost {
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
-				writeError(w, http.StatusBadRequest, fmt.Errorf("read silence: %w", err))
+				status := http.StatusBadRequest
+				if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+					status = http.StatusRequestEntityTooLarge
+				}
+				writeError(w, status, fmt.Errorf("read silence: %w", err))
 				return
 			}
 			_ = json.Unmarshal(body, &request) // The API says what is wrong with it.

@@ -104,8 +104,9 @@ func (j *journal) query(ctx context.Context, q Query) ([]Notification, error) {
 	var found []Notification
 	j.mu.Lock()
 	for open := range j.live {
-		if q.matches(open.n) {
-			found = append(found, open.n)
+		if n := open.n; q.matches(n) {
+			n.Duration = time.Since(n.Time).Seconds()
+			found = append(found, n)
 		}
 	}
 	j.mu.Unlock()

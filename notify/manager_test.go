@@ -1,7 +1,10 @@
 package notify
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +35,7 @@ func TestBreachToNotificationIsPrompt(t *testing.T) {
 }
 
 func TestNewRefuses(t *testing.T) {
+	t.Parallel()
 	_, err := New(Options{Retention: -time.Hour, Limits: Limits{MaxHistory: 1}})
 	require.ErrorContains(t, err, "Logger is required")
 	require.ErrorContains(t, err, "Registerer is required")
@@ -59,6 +63,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestMetricsCanBeRegisteredAgain(t *testing.T) {
+	t.Parallel()
 	opts := testOptions(t, builtinConfig)
 	reg := opts.Registerer.(*prometheus.Registry)
 	for range 3 {
@@ -85,6 +90,7 @@ alertmanager_config_last_reload_successful 1
 }
 
 func TestPutGivesTimesAndRefusesOneByOne(t *testing.T) {
+	t.Parallel()
 	m := start(t, testOptions(t, "global: {resolve_timeout: 7m}\n"+builtinConfig))
 	now := time.Now()
 	err := m.Put(t.Context(),
@@ -115,6 +121,7 @@ func TestPutGivesTimesAndRefusesOneByOne(t *testing.T) {
 }
 
 func TestGroupingAndRouting(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, nil)
 	m := start(t, testOptions(t, `
 route:
@@ -155,6 +162,7 @@ receivers:
 // The alert that inhibits and the one that is inhibited come together, in the
 // worse order, to a route that does not wait.
 func TestCriticalInhibitsWarning(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, nil)
 	m := start(t, testOptions(t, h.quick("")+`
 inhibit_rules:
@@ -203,6 +211,7 @@ inhibit_rules:
 }
 
 func TestResolvedIsToldOnce(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, nil)
 	m := start(t, testOptions(t, h.quick("")))
 	a := firing("alertname", "Slow")
@@ -233,6 +242,7 @@ func TestRepeatInterval(t *testing.T) {
 }
 
 func TestSilence(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, nil)
 	opts := testOptions(t, h.quick(""))
 	m := start(t, opts)
@@ -265,6 +275,7 @@ func TestSilence(t *testing.T) {
 }
 
 func TestTimeIntervals(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, nil)
 	day := strings.ToLower(time.Now().UTC().Weekday().String())
 	cfg := func(kind string) string {
@@ -284,6 +295,7 @@ time_intervals:
 }
 
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	h := newHook(t, nil)
 	opts := testOptions(t, h.quick(""))
 	opts.Limits.MaxAggregationGroups = 1
@@ -324,6 +336,7 @@ func TestIntervalsOfOneSecond(t *testing.T) {
 }
 
 func TestSeedConfiguration(t *testing.T) {
+	t.Parallel()
 	opts := testOptions(t, "")
 	opts.Config = Source{File: "testdata/alertmanager.yml"}
 	m := start(t, opts)
@@ -337,4 +350,58 @@ func TestSeedConfiguration(t *testing.T) {
 		SourceMatchers: []string{`severity="critical"`}, TargetMatchers: []string{`severity="warning"`}, Equal: []string{"service", "instance"},
 	}}, r.InhibitRules)
 	require.Empty(t, r.Warnings)
+}
+
+// Nobody is told before the start delay is over, and nobody waits for it to stop.
+func TestStartDelay(t *testing.T) {
+	t.Parallel()
+	h := newHook(t, nil)
+	opts := testOptions(t, h.quick(""))
+	opts.DispatchStartDelay = 1500 * time.Millisecond
+	begin := time.Now()
+	m := start(t, opts)
+	m.Send(firing("alertname", "Slow"))
+	require.GreaterOrEqual(t, h.next(t).at.Sub(begin), time.Second)
+	stop(t, m)
+
+	begin = time.Now()
+	opts.DispatchStartDelay = 3 * time.Second
+	m = start(t, opts)
+	stop(t, m)
+	require.Less(t, time.Since(begin), 2*time.Second)
+}
+
+// BenchmarkSend measures the handover of alerts that fire already: what each
+// evaluation of rules costs. One operation is a batch of 100.
+func BenchmarkSend(b *testing.B) {
+	opts := DefaultOptions()
+	opts.DataDir, opts.Registerer, opts.Logger = b.TempDir(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
+	m, err := New(opts)
+	require.NoError(b, err)
+	batch := make([]*notifier.Alert, 100)
+	for i := range batch {
+		batch[i] = firing("alertname", "Slow", "instance", strings.Repeat("i", i))
+	}
+	for b.Loop() {
+		m.Send(batch...)
+	}
+	require.NoError(b, m.Stop(context.Background()))
+}
+
+// BenchmarkSilence measures the answer to the creation of a silence, which is on
+// disk by then.
+func BenchmarkSilence(b *testing.B) {
+	opts := DefaultOptions()
+	opts.DataDir, opts.Registerer, opts.Logger = b.TempDir(), prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
+	m, err := New(opts)
+	require.NoError(b, err)
+	api := m.APIHandler()
+	for b.Loop() {
+		r := httptest.NewRequest("POST", "/api/v2/silences", strings.NewReader(silenceFor("a", "b")))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, r)
+		require.Equal(b, http.StatusOK, w.Code)
+	}
+	require.NoError(b, m.Stop(context.Background()))
 }

@@ -23,8 +23,17 @@ type liveConfig struct {
 // stop ends what runs for the configuration.
 func (l *liveConfig) stop(patience time.Duration) {
 	// The dispatcher first: while its runs end, the inhibitor still has to be up to
-	// date.
-	l.dispatcher.Stop()
+	// date. It lets go of everything at once, but returns no earlier than its start
+	// delay is over, which nobody has to wait for.
+	stopped := make(chan struct{})
+	go func() {
+		l.dispatcher.Stop()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(time.Second):
+	}
 	l.generation.stop(patience)
 	l.inhibitor.Stop()
 }

@@ -27,7 +27,8 @@ type redactor struct {
 	replacer *strings.Replacer
 }
 
-// newRedactor collects the secrets of cfg.
+// newRedactor collects the secrets of cfg. Without a configuration it only cuts
+// URLs.
 func newRedactor(cfg *config.Config) *redactor {
 	found := map[string]struct{}{}
 	collectSecrets(reflect.ValueOf(cfg), found, map[uintptr]bool{})
