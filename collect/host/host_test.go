@@ -270,6 +270,7 @@ func TestDocs(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	start(t, Options{WithoutGPU: true}) // The first one's paths are the process's.
 	for want, opts := range map[string]Options{
 		"watch processes: open procfs":                                        {ProcPath: "/nowhere"},
 		`watch processes: watched process 1 (service "x"): set exactly one o`: {Processes: []process.Watch{{Service: "x"}}},
@@ -313,7 +314,7 @@ func TestRegisterAllOrNothing(t *testing.T) {
 func TestWatchReload(t *testing.T) {
 	c, reg := start(t, Options{WithoutHost: true, WithoutGPU: true})
 	require.Empty(t, families(t, reg))
-	require.NoError(t, c.Watch([]process.Watch{{Service: "a", Command: "host.test"}}))
+	require.NoError(t, c.Watch([]process.Watch{{Service: "a", Command: "no such command"}}))
 	require.Contains(t, families(t, reg), "modelwatch_processes")
 	require.Error(t, c.Watch([]process.Watch{{Service: "a"}}))
 	require.Contains(t, families(t, reg), "modelwatch_processes")
@@ -445,7 +446,7 @@ func TestQuiet(t *testing.T) {
 }
 
 func BenchmarkCollect(b *testing.B) {
-	self := process.Watch{Service: "self", Command: "host.test"}
+	self := process.Watch{Service: "go", Command: "go test"}
 	_, reg := start(b, Options{Processes: []process.Watch{self}, GPU: fakeGPU(b)})
 	var n int
 	b.ReportAllocs()

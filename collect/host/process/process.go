@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"sync"
 	"unicode/utf8"
 
@@ -63,7 +64,7 @@ type Collector struct {
 	logger *slog.Logger
 	fs     procfs.FS
 	path   string
-	self   int
+	self   int // modelwatch's own process, 0 if unknown
 	desc   descs
 
 	run sync.Mutex // held while measuring, which may block in the kernel
@@ -104,7 +105,12 @@ func New(opts Options) (*Collector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open procfs: %w", err)
 	}
-	c := &Collector{logger: opts.Logger, fs: fs, path: filepath.Clean(opts.ProcPath), self: os.Getpid(), desc: newDescs()}
+	c := &Collector{logger: opts.Logger, fs: fs, path: filepath.Clean(opts.ProcPath), desc: newDescs()}
+	// Our number in the namespace of that procfs, which in a container may be its host's. A procfs without us is a
+	// made-up one.
+	if self, err := os.Readlink(filepath.Join(c.path, "self")); err == nil {
+		c.self, _ = strconv.Atoi(self)
+	}
 	if err := c.Set(opts.Watches); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -258,6 +259,19 @@ func TestSetKeepsCounters(t *testing.T) {
 	require.NoError(t, c.Set(nil))
 	require.True(t, c.Empty())
 	require.Empty(t, measure(t, c))
+}
+
+// modelwatch's own command line names the services that it watches, so it is not one of them.
+func TestNotItself(t *testing.T) {
+	c, err := New(Options{Watches: []Watch{{Service: "s", Command: regexp.QuoteMeta(filepath.Base(os.Args[0]))}}})
+	require.NoError(t, err)
+	require.Equal(t, os.Getpid(), c.self)
+	all, err := c.snapshot()
+	require.NoError(t, err)
+	require.Contains(t, all.byPID, os.Getpid())
+	pids, err := c.roots(c.services[0], all)
+	require.NoError(t, err)
+	require.NotContains(t, pids, os.Getpid())
 }
 
 func TestPIDFileKinds(t *testing.T) {
