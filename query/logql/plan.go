@@ -12,8 +12,8 @@ import (
 	"github.com/modelwatch/modelwatch/query/logql/syntax"
 )
 
-// scan is how the entries of a log query are had: a selection that the store does and a pipeline for the rest.
-type scan struct {
+// scanPlan is how the entries of a log query are had: a selection that the store does and a pipeline for the rest.
+type scanPlan struct {
 	sel     logs.Selection // without times
 	program *pipeline.Program
 	left    []syntax.Stage // stages of the program, as written
@@ -24,8 +24,8 @@ type scan struct {
 
 // planScan splits a pipeline. A filter goes to the store if no stage before it changes what it looks at: line filters can
 // pass parsers, which leave the line as it is, and conditions on labels can pass filters.
-func planScan(matchers []*labels.Matcher, stages []syntax.Stage, u *syntax.Unwrap, need pipeline.Need) (*scan, error) {
-	s := &scan{unwrap: u, need: need}
+func planScan(matchers []*labels.Matcher, stages []syntax.Stage, u *syntax.Unwrap, need pipeline.Need) (*scanPlan, error) {
+	s := &scanPlan{unwrap: u, need: need}
 	s.sel.Matchers = matchers
 	lineChanged, labelsChanged := false, false
 	for _, st := range stages {
@@ -117,7 +117,7 @@ func plainMatchers(c syntax.Cond) []*labels.Matcher {
 // rangePlan is how a range aggregation is computed.
 type rangePlan struct {
 	expr  *syntax.RangeAgg
-	scan  *scan
+	scan  *scanPlan
 	group grouping
 	// counts says that the store may count, by these fields.
 	counts bool

@@ -102,7 +102,7 @@ func (r *run) log(e *syntax.LogExpr, q Query) (*Result, error) {
 }
 
 // each takes all entries of a selection through the pipeline, in the selection's order. An error of f ends it.
-func (r *run) each(s *scan, sel logs.Selection, f func(p *pipeline.Runner, ts int64) error) (err error) {
+func (r *run) each(s *scanPlan, sel logs.Selection, f func(p *pipeline.Runner, ts int64) error) (err error) {
 	if sel.Start >= sel.End {
 		return nil
 	}

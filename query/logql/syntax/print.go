@@ -67,7 +67,7 @@ func (e *RangeAgg) pretty(p *printer) {
 		if e.Range.Unwrap != nil {
 			p.line(e.Range.Unwrap.String())
 		}
-		p.line(e.Range.suffix())
+		p.line(e.Range.Window())
 		p.indent--
 	}, ")"+e.Grouping.suffix())
 }
@@ -244,7 +244,8 @@ func (u *Unwrap) String() string {
 	return b.String()
 }
 
-func (r *LogRange) suffix() string {
+// Window is the range with its offset: "[5m] offset 1h".
+func (r *LogRange) Window() string {
 	s := "[" + unit.FormatDuration(r.Range) + "]"
 	if r.Offset != 0 {
 		s += " offset " + unit.FormatDuration(r.Offset)
@@ -261,7 +262,7 @@ func (r *LogRange) String() string {
 	if len(r.Log.Stages) > 0 || r.Unwrap != nil {
 		s += " "
 	}
-	return s + r.suffix()
+	return s + r.Window()
 }
 
 // String is "by (a, b)" or "without (a, b)".
