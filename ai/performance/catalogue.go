@@ -26,7 +26,10 @@ type Kind struct {
 	// only degraded.
 	Fatal bool `json:"fatal,omitempty"`
 
-	judge func(*subject) Result
+	// applies is whether the check has anything to do with the model, such as tokens
+	// with a language model; nil means always.
+	applies func(*subject) bool
+	judge   func(*subject) Result
 }
 
 // Catalogue returns the line of every check, in the order in which they are

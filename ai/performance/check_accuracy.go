@@ -14,6 +14,7 @@ func accuracy() Kind {
 			Message: "Measured with labels, the model is right less often than on its baseline.",
 		},
 		Baseline: true,
+		applies:  (*subject).classifies,
 		judge: func(s *subject) Result {
 			now, then := s.current.Classification, s.reference.Window.Classification
 			if now.N() < s.settings.MinLabels {

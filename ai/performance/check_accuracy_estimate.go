@@ -16,6 +16,7 @@ func accuracyEstimate() Kind {
 				"This sees changed inputs, not a changed meaning of inputs.",
 		},
 		Baseline: true,
+		applies:  (*subject).classifies,
 		judge: func(s *subject) Result {
 			now, then, r := s.estimates()
 			if r != nil {

@@ -13,7 +13,8 @@ func accuracyLimit() Kind {
 			Threshold: 0.9, Critical: new(0.8), Direction: ai.Below, Severity: ai.SeverityWarning,
 			Message: "Measured accuracy is under the configured limit.",
 		},
-		OptIn: true,
+		OptIn:   true,
+		applies: (*subject).classifies,
 		judge: func(s *subject) Result {
 			c := s.current.Classification
 			if c.N() < s.settings.MinLabels {

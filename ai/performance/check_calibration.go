@@ -15,6 +15,7 @@ func calibration() Kind {
 				"Estimates without labels rest on them.",
 		},
 		Baseline: true,
+		applies:  (*subject).classifies,
 		judge: func(s *subject) Result {
 			c, b := s.current.Classification, s.reference.Window.Classification
 			if c.N() < s.settings.MinLabels {

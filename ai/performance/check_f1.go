@@ -14,6 +14,7 @@ func f1() Kind {
 			Message: "Measured with labels, F1 is lower than on the baseline. It sees rare classes, where accuracy does not.",
 		},
 		Baseline: true,
+		applies:  (*subject).classifies,
 		judge: func(s *subject) Result {
 			return s.fall("F1", func(r *ClassificationReport) Measure { return r.F1 })
 		},

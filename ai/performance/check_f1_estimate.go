@@ -15,6 +15,7 @@ func f1Estimate() Kind {
 				"This sees changed inputs, not a changed meaning of inputs.",
 		},
 		Baseline: true,
+		applies:  (*subject).classifies,
 		judge: func(s *subject) Result {
 			now, then, r := s.estimates()
 			if r != nil {

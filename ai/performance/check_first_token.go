@@ -10,6 +10,7 @@ func firstToken() Kind {
 			Message: "The 95th percentile of the time to the first token rose: look at queueing and prompt lengths.",
 		},
 		Baseline: true,
+		applies:  func(s *subject) bool { return s.counts(func(s *Service) *Sketch { return &s.FirstToken }) },
 		judge: func(s *subject) Result {
 			return s.latency("p95 time to first token", 0.95, func(s *Service) *Sketch { return &s.FirstToken })
 		},

@@ -5,7 +5,7 @@ import "github.com/modelwatch/modelwatch/ai"
 func latencyP95() Kind {
 	return Kind{
 		Check: ai.Check{
-			ID: "latency_p95", Title: "95th percentile of latency against the baseline", Layer: ai.LayerService, Unit: "ratio",
+			ID: "latency_p95", Title: "95th percentile of latency against the baseline", Layer: ai.LayerModel, Unit: "ratio",
 			Threshold: 1.5, Critical: new(3.0), Direction: ai.Above, Severity: ai.SeverityWarning,
 			Message: "The slowest requests take longer than they did: look for queues, cold starts and long inputs.",
 		},

@@ -15,6 +15,7 @@ func regressionError() Kind {
 			Message: "Measured with labels, the mean absolute error of the model's numbers is larger than on its baseline.",
 		},
 		Baseline: true,
+		applies:  (*subject).regresses,
 		judge: func(s *subject) Result {
 			now, then := &s.current.Regression, &s.reference.Window.Regression
 			if now.N() < s.settings.MinLabels {

@@ -10,6 +10,7 @@ func rocAUC() Kind {
 			Message: "Measured with labels, the model ranks cases worse than on its baseline, whatever the cut-off.",
 		},
 		Baseline: true,
+		applies:  (*subject).classifies,
 		judge: func(s *subject) Result {
 			return s.fall("The area under the ROC curve", func(r *ClassificationReport) Measure { return r.AUC })
 		},

@@ -14,6 +14,7 @@ func tokenRate() Kind {
 			Message: "The usual request gets fewer tokens per second than it did: look at batch sizes and the GPU.",
 		},
 		Baseline: true,
+		applies:  func(s *subject) bool { return s.counts(func(s *Service) *Sketch { return &s.TokenRate }) },
 		judge: func(s *subject) Result {
 			now, then := &s.current.Service.TokenRate, &s.reference.Window.Service.TokenRate
 			if n := now.Count(); n < s.settings.MinRequests {

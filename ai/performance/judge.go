@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/modelwatch/modelwatch/ai"
 )
@@ -37,8 +38,42 @@ func (j *Judgement) Findings() []ai.Finding {
 	var out []ai.Finding
 	for i := range j.Results {
 		if f, ok := j.Results[i].Finding(j.Key); ok {
-			f.Since = j.Window.Start
 			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Judged returns how many checks of each layer gave an answer.
+func (j *Judgement) Judged() map[ai.Layer]int {
+	out := make(map[ai.Layer]int)
+	for i := range j.Results {
+		if r := &j.Results[i]; r.Score.Known {
+			out[r.Kind.Layer]++
+		}
+	}
+	return out
+}
+
+// Unknown returns, by layer, a sentence for each different reason why checks gave
+// no answer, with the checks that it holds for.
+func (j *Judgement) Unknown() map[ai.Layer][]string {
+	out := make(map[ai.Layer][]string)
+	for _, layer := range ai.Layers() {
+		var reasons []string
+		titles := make(map[string][]string)
+		for i := range j.Results {
+			r := &j.Results[i]
+			if r.Score.Known || r.Kind.Layer != layer {
+				continue
+			}
+			if titles[r.Score.Reason] == nil {
+				reasons = append(reasons, r.Score.Reason)
+			}
+			titles[r.Score.Reason] = append(titles[r.Score.Reason], r.Kind.ID)
+		}
+		for _, reason := range reasons {
+			out[layer] = append(out[layer], fmt.Sprintf("not judged (%s): %s.", strings.Join(titles[reason], ", "), reason))
 		}
 	}
 	return out
@@ -75,7 +110,8 @@ type subject struct {
 
 // Judge runs every check on a window of one version. reference is the
 // baseline's side, and nil where there is no baseline; checks that need one are
-// then unknown. Checks that are off give no result.
+// then unknown. Checks that are off, or have nothing to do with the model, give no
+// result.
 func Judge(key ai.Key, window ai.Window, current *Window, reference *Reference, settings Settings) Judgement {
 	settings = settings.withDefaults()
 	j := Judgement{Key: key, Window: window}
@@ -86,6 +122,9 @@ func Judge(key ai.Key, window ai.Window, current *Window, reference *Reference, 
 			continue
 		}
 		s := &subject{kind: kind, settings: &settings, current: current, reference: reference}
+		if kind.applies != nil && !kind.applies(s) {
+			continue
+		}
 		if kind.Baseline && reference == nil {
 			j.Results = append(j.Results, s.unknown(0, "there is no baseline yet"))
 			continue
@@ -93,6 +132,23 @@ func Judge(key ai.Key, window ai.Window, current *Window, reference *Reference, 
 		j.Results = append(j.Results, kind.judge(s))
 	}
 	return j
+}
+
+// either reports whether something holds of the window or of the baseline.
+func (s *subject) either(holds func(*Window) bool) bool {
+	return holds(s.current) || s.reference != nil && holds(s.reference.Window)
+}
+
+func (s *subject) classifies() bool {
+	return s.either(func(w *Window) bool { return w.Predictions.answers > 0 || w.Classification.N() > 0 })
+}
+
+func (s *subject) regresses() bool {
+	return s.either(func(w *Window) bool { return w.Predictions.numbers > 0 || w.Regression.N() > 0 })
+}
+
+func (s *subject) counts(of func(*Service) *Sketch) bool {
+	return s.either(func(w *Window) bool { return of(&w.Service).Count() > 0 })
 }
 
 // unknown is the result of a check that cannot judge.
