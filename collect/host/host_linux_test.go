@@ -33,7 +33,16 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of docs/host-metrics.md anew")
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(collectStuck); dir != "" {
+		if err := collectFromStuck(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // fakeGPU is a stand-in for nvidia-smi, so that tests see GPU series on any machine and the real one is never run.
 func fakeGPU(t testing.TB) gpu.Options {
