@@ -379,7 +379,8 @@ func EncodeBaseline(b *Baseline) ([]byte, error) {
 }
 
 // DecodeBaseline reads what EncodeBaseline wrote, or a person edited, and checks
-// it: what comes back without an error obeys Baseline.Validate.
+// it: what comes back without an error obeys Baseline.Validate. Vector features
+// take up to 100 KiB each once decoded, so a receiver should limit the document.
 func DecodeBaseline(data []byte) (*Baseline, error) {
 	file := baselineFile{Baseline: new(Baseline)}
 	if err := json.Unmarshal(data, &file); err != nil {

@@ -35,7 +35,7 @@ type Projection struct {
 	// Dim is the dimension of the vectors.
 	Dim int `json:"dim"`
 	// Seed makes the folding and the frequencies.
-	Seed uint64 `json:"seed"`
+	Seed uint64 `json:"seed,string"`
 	// Bandwidth is the kernel's σ, in units of the folded vector.
 	Bandwidth float64 `json:"bandwidth"`
 

@@ -23,7 +23,8 @@ type column struct {
 	seen    [ai.KindVector + 1]uint64 // Values by kind.
 	numbers []float64
 	texts   map[string]uint64
-	other   uint64 // Texts past MaxCategories.
+	other   uint64      // Texts past MaxCategories,
+	names   ai.Distinct // and how many different ones.
 	bools   [2]uint64
 	vectors []float32 // Of dimension dim each.
 	dim     int
@@ -121,6 +122,7 @@ func (c *column) keepText(s string) {
 	}
 	if len(c.texts) >= c.opt.MaxCategories {
 		c.other++
+		c.names.AddString(s)
 		return
 	}
 	c.texts[strings.Clone(s)] = 1
@@ -277,6 +279,7 @@ func (c *column) countTexts(p *ai.Profile) {
 	}
 	p.Counts[len(c.bins.Categories)] += c.other
 	p.Count += c.other
+	p.Distinct.Merge(&c.names)
 }
 
 // drop lets go of the raw values.

@@ -118,7 +118,7 @@ func innerEdges(sorted []float64, s shape) []float64 {
 	var more []float64
 	width := (hi - lo) / float64(s.grid)
 	for i := 1; i < len(edges); i++ {
-		if w := edges[i] - edges[i-1]; w > width {
+		if w := edges[i] - edges[i-1]; w > width && width > 0 {
 			parts := math.Ceil(w / width)
 			for j := 1.0; j < parts; j++ {
 				more = append(more, edges[i-1]+w*(j/parts))

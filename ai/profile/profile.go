@@ -23,8 +23,8 @@ type Options struct {
 	// Future is how far ahead of the clock a record's timestamp may be; default 5
 	// minutes. Records beyond it are counted as early and left out.
 	Future time.Duration
-	// MaxOpen is the number of windows open at once; default 4. A record that
-	// needs one more closes the one that waited longest.
+	// MaxOpen is the number of windows open at once; default 8. A record that
+	// needs one more closes the oldest.
 	MaxOpen int
 	// MaxClosed is the number of closed windows remembered, so that none is
 	// handed out twice; default 1,500, a day of minutes.
@@ -52,7 +52,7 @@ func (o Options) withDefaults() Options {
 	orTime(&o.Window, time.Minute)
 	orTime(&o.Lateness, 10*time.Second)
 	orTime(&o.Future, 5*time.Minute)
-	or(&o.MaxOpen, 4)
+	or(&o.MaxOpen, 8)
 	or(&o.MaxClosed, 1500)
 	or(&o.MaxFeatures, 1000)
 	or(&o.MaxClasses, 32)

@@ -29,7 +29,7 @@ func (a *Accumulator) window(ts, now time.Time) *window {
 		return nil
 	}
 	if len(a.open) >= a.opt.MaxOpen {
-		a.close(a.idlest(), true)
+		a.close(a.oldest(), true)
 	}
 	a.last = a.openWindow(at, now)
 	return a.last
@@ -62,15 +62,16 @@ func (a *Accumulator) leaveOut(now time.Time, d ai.Dropped) {
 	a.openWindow(ai.WindowAt(now.Add(a.opt.Window), a.opt.Window), now).dropped.Add(d)
 }
 
-// idlest returns the index of the open window that waited longest for a record.
-func (a *Accumulator) idlest() int {
-	least := 0
+// oldest returns the index of the open window that starts first. A backlog moves
+// on from it, and live traffic never is in it.
+func (a *Accumulator) oldest() int {
+	first := 0
 	for i, w := range a.open {
-		if l := a.open[least]; w.touched.Before(l.touched) || w.touched.Equal(l.touched) && w.Start.Before(l.Start) {
-			least = i
+		if w.Start.Before(a.open[first].Start) {
+			first = i
 		}
 	}
-	return least
+	return first
 }
 
 // Close returns the profiles of the windows that are over, oldest first, and
