@@ -105,8 +105,14 @@ func (r *recorder) attempt(ctx context.Context, alerts []*alert.Alert) (bool, er
 	}
 	done := make(chan result, 1)
 	go func() {
-		retry, err := r.inner.Notify(ctx, alerts...)
-		done <- result{retry, err}
+		var res result
+		defer func() {
+			if p := recover(); p != nil { // One receiver must not take the others down.
+				res = result{false, fmt.Errorf("the integration panicked: %v", p)}
+			}
+			done <- res
+		}()
+		res.retry, res.err = r.inner.Notify(ctx, alerts...)
 	}()
 	select {
 	case res := <-done:

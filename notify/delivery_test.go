@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -8,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/alertmanager/alert"
+	amnotify "github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
@@ -181,8 +184,9 @@ receivers:
 	opts.AttemptTimeout = 50 * time.Millisecond
 	m := start(t, opts)
 	m.Send(firing("alertname", "Slow"))
-	eventually(t, "the attempt is given up", func() bool { return newest(t, m).Status == Retrying })
-	require.Contains(t, newest(t, m).Error, "the receiver neither answers nor closes the connection")
+	eventually(t, "the attempt is given up", func() bool {
+		return strings.Contains(newest(t, m).Error, "the receiver neither answers nor closes the connection")
+	})
 	require.Positive(t, testutil.ToFloat64(m.metrics.hangingAttempts))
 	begin := time.Now()
 	stop(t, m)
@@ -192,6 +196,21 @@ receivers:
 	for _, c := range conns {
 		_ = c.Close()
 	}
+}
+
+// panicky is an integration with a defect.
+type panicky struct{ nowhere }
+
+func (panicky) Notify(context.Context, ...*alert.Alert) (bool, error) { panic("index out of range") }
+
+func TestIntegrationThatPanics(t *testing.T) {
+	t.Parallel()
+	m := start(t, testOptions(t, builtinConfig))
+	in := m.record("r", []amnotify.Integration{amnotify.NewIntegration(panicky{}, panicky{}, "panicky", 0, "r")}, newRedactor(nil))
+	retry, err := in[0].Notify(t.Context(), &alert.Alert{})
+	require.False(t, retry)
+	require.ErrorContains(t, err, "panicked: index out of range")
+	require.Equal(t, Failed, newest(t, m).Status)
 }
 
 // What is under way when the manager stops is brought to its end, and recorded.
