@@ -130,6 +130,7 @@ type Client struct {
 	base    string // URL without a trailing slash
 	http    *http.Client
 	out     *outbox
+	own     *http.Transport // nil if the caller brought one
 	wake    chan struct{}
 	senders chan struct{} // one slot a request in flight
 
@@ -168,9 +169,9 @@ func New(opts Options) (*Client, error) {
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	if c.http.Transport == nil {
 		if t, ok := http.DefaultTransport.(*http.Transport); ok {
-			t = t.Clone()
-			t.MaxIdleConnsPerHost = opts.Senders
-			c.http.Transport = t
+			c.own = t.Clone()
+			c.own.MaxIdleConnsPerHost = opts.Senders
+			c.http.Transport = c.own
 		}
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -251,7 +252,9 @@ func (c *Client) Close(ctx context.Context) error {
 		c.cancel()
 		c.wg.Wait()
 		c.out.abandon()
-		c.http.CloseIdleConnections()
+		if c.own != nil {
+			c.own.CloseIdleConnections()
+		}
 		after := c.Stats()
 		if n := after.Drops.Closed - before.Drops.Closed; err != nil && n > 0 {
 			c.closeErr = fmt.Errorf("client: close: %d records not delivered (last error: %v): %w", n, after.LastError, ctx.Err())

@@ -45,12 +45,14 @@ func TestKeepsItsRateAndTells(t *testing.T) {
 		_, _ = w.Write([]byte(`{"request_id":"r` + string(rune('0'+len(rows)%10)) + `"}`))
 	}))
 	defer server.Close()
-	g, err := New(Options{URL: server.URL + "/", Rate: 200, Feedback: 1, FeedbackDelay: 10 * time.Millisecond})
+	g, err := New(Options{URL: server.URL + "/", Rate: 40, Feedback: 1, FeedbackDelay: 10 * time.Millisecond})
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	stats := g.Run(ctx)
-	require.InDelta(t, 200, stats.Sent, 120, "a busy machine may lose some ticks, none are added")
+	// A busy machine may lose ticks; none are added.
+	require.LessOrEqual(t, stats.Sent, 41)
+	require.GreaterOrEqual(t, stats.Sent, 10)
 	require.InDelta(t, stats.Sent/10, stats.Failed, 2)
 	require.ErrorContains(t, stats.LastError, "status 500")
 	require.Positive(t, stats.Labels)
@@ -64,7 +66,7 @@ func TestKeepsItsRateAndTells(t *testing.T) {
 func TestUsersAreThoseOfTheTrainingData(t *testing.T) {
 	g, err := New(Options{URL: "http://x", Seed: 7})
 	require.NoError(t, err)
-	const n = 20_000
+	const n = 4000
 	sum, squares := map[string]float64{}, map[string]float64{}
 	clicks := 0.0
 	for range n {

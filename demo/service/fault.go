@@ -16,7 +16,7 @@ type Fault string
 const (
 	// Features: the feature pipeline hands 100 more behaviour features to the
 	// same model version. Its work grows fourfold and its embedding matrix no
-	// longer fits the device: the seed of many a slow recommender.
+	// longer fits the device.
 	Features Fault = "features"
 	// Rollout: the same by a new model version, v2.0, as a roll-out would do it.
 	Rollout Fault = "rollout"
