@@ -27,7 +27,8 @@ type observation struct {
 	at       time.Time
 	took     time.Duration
 	version  string
-	failed   bool
+	answered bool // with a prediction
+	failed   bool // by the service's fault
 	features features
 }
 
@@ -159,14 +160,14 @@ func since(recent []observation, after time.Time) []observation {
 	return recent[i:]
 }
 
-// latencyOf gives the latency of the version that answered last. Failures do
-// not count: they say nothing about how long an answer takes.
+// latencyOf gives the latency of the version that answered last. Requests that
+// got no prediction do not count: they say nothing about how long one takes.
 func latencyOf(recent []observation, now time.Time) (latency float64, version string, ok bool) {
 	n := 0
 	for _, o := range slices.Backward(recent) {
 		age := now.Sub(o.at)
 		switch {
-		case o.failed:
+		case !o.answered:
 			continue
 		case age > staleAfter, ok && (age > latencyWindow || o.version != version):
 			return latency, version, ok

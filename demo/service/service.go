@@ -220,7 +220,11 @@ func (s *Service) predict(w http.ResponseWriter, r *http.Request) {
 	}
 	if fault != nil {
 		inference.StatusCode, inference.Error = fault.status, fault.class
-		s.log.Error(fault.msg, append(attrs, "status", fault.status)...)
+		level := slog.LevelError
+		if fault.status < 500 {
+			level = slog.LevelWarn // the caller's affair
+		}
+		s.log.Log(r.Context(), level, fault.msg, append(attrs, "status", fault.status)...)
 	} else {
 		inference.Prediction = result.outcome()
 		inference.Probabilities = map[string]float64{"click": result.click, "skip": 1 - result.click}
@@ -230,7 +234,8 @@ func (s *Service) predict(w http.ResponseWriter, r *http.Request) {
 		s.log.Warn(fmt.Sprintf("inference took longer than %.3g s", slowAfter*s.opts.Latency.Seconds()), attrs...)
 	}
 	s.metrics.inference(observation{
-		at: time.Now(), took: took, version: version, failed: fault != nil, features: features,
+		at: time.Now(), took: took, version: version, features: features,
+		answered: fault == nil, failed: inference.StatusCode >= 500,
 	})
 	s.metrics.request(r.Method, Endpoint, inference.StatusCode)
 	if s.opts.Recorder != nil {

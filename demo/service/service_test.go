@@ -322,6 +322,8 @@ func TestClientThatGoesAway(t *testing.T) {
 		w.Handler().ServeHTTP(rr, httptest.NewRequest("POST", "/predict", bytes.NewReader(text)).WithContext(ctx))
 		require.Equal(t, 499, rr.Code)
 		require.Equal(t, "canceled", w.rec.last().Error)
+		w.shows(`http_requests_error_rate{endpoint="/predict"} 0`)
+		require.NotContains(t, w.log.String(), `"level":"error"`)
 	})
 }
 
@@ -377,10 +379,10 @@ func TestMetricsAreWellFormed(t *testing.T) {
 	m := newMetrics(prometheus.NewRegistry(), newDevice(time.Second))
 	require.NoError(t, registry.Register(m))
 	now := time.Now()
-	m.inference(observation{at: now, took: time.Second, version: "v1.0", features: features{names: []string{"age"}, values: []float64{3}}})
+	m.inference(observation{at: now, took: time.Second, version: "v1.0", answered: true, features: features{names: []string{"age"}, values: []float64{3}}})
 	m.inference(observation{at: now.Add(-time.Second), took: time.Hour, version: "v1.0", failed: true})
-	m.inference(observation{at: now.Add(-2 * time.Second), took: 3 * time.Second, version: "v1.0"})
-	m.inference(observation{at: now.Add(-2500 * time.Millisecond), took: 9 * time.Second, version: "v0.9"})
+	m.inference(observation{at: now.Add(-2 * time.Second), took: 3 * time.Second, version: "v1.0", answered: true})
+	m.inference(observation{at: now.Add(-2500 * time.Millisecond), took: 9 * time.Second, version: "v0.9", answered: true})
 	require.NoError(t, testutil.GatherAndCompare(registry, strings.NewReader(`
 # HELP model_inference_latency_seconds Mean duration of the inferences of the last seconds.
 # TYPE model_inference_latency_seconds gauge
