@@ -268,9 +268,10 @@ func testMetadata(t *testing.T, subject Subject) {
 		{match(labels.MatchNotRegexp, "trace_id", "t."), "13"},
 		{equal("trace_id", ""), "13"},
 		{match(labels.MatchRegexp, "trace_id", "t1|"), "013"},
-		{equal("env", "prod"), "01"},
-		{equal("env", "override"), "2"},
-		{match(labels.MatchNotEqual, "env", "prod"), "23"},
+		{equal("env", "prod"), "012"},
+		{equal("env", "override"), ""},
+		{match(labels.MatchNotEqual, "env", "prod"), "3"},
+		{equal("app", "x"), "012"},
 		{equal("weird.name \"\\", "v\"\\é\n"), "0"},
 		{match(labels.MatchRegexp, "weird.name \"\\", "v.*"), "0"},
 	} {

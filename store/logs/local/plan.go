@@ -81,8 +81,7 @@ func (p *plan) look(g *segment, matchers, entry []*labels.Matcher, start, end in
 			all = all && st.rows == 0
 			continue
 		}
-		pass := matches(st.labels, entry)
-		if !pass && !st.metadata {
+		if !mayMatch(st, entry) {
 			all = false
 			continue
 		}
@@ -150,6 +149,17 @@ func (p *plan) release() {
 func matches(ls labels.Labels, matchers []*labels.Matcher) bool {
 	for _, m := range matchers {
 		if !m.Matches(ls.Get(m.Name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// mayMatch tells whether entries of a stream can meet conditions on entry labels. A label of the stream decides; one that
+// it does not have may be in the metadata of an entry.
+func mayMatch(st *streamInfo, entry []*labels.Matcher) bool {
+	for _, m := range entry {
+		if !m.Matches(st.labels.Get(m.Name)) && (st.labels.Has(m.Name) || !st.metadata) {
 			return false
 		}
 	}
@@ -282,39 +292,37 @@ func literals(re *syntax.Regexp) []string {
 	return nil
 }
 
-// entryCondition is the conditions on entry labels in SQL: an entry's metadata counts, and for a name that it does not
-// have, the stream's label.
+// entryCondition is the conditions on entry labels in SQL, for streams that mayMatch: where the stream has the label it
+// has been decided, elsewhere the entry's metadata counts.
 func entryCondition(g *segment, streams []uint32, matchers []*labels.Matcher) string {
 	var parts []string
 	for _, m := range matchers {
-		field := metadataField(m.Name)
+		field := "COALESCE(" + metadataField(m.Name) + ", '')"
 		value := duck.Quote(m.Value)
-		var has string
+		var sql string
 		switch m.Type {
 		case labels.MatchEqual:
-			has = field + " = " + value
+			sql = field + " = " + value
 		case labels.MatchNotEqual:
-			has = field + " <> " + value
+			sql = field + " <> " + value
 		case labels.MatchRegexp:
-			has = "regexp_full_match(" + field + ", " + value + ", 's')"
+			sql = "regexp_full_match(" + field + ", " + value + ", 's')"
 		case labels.MatchNotRegexp:
-			has = "NOT regexp_full_match(" + field + ", " + value + ", 's')"
+			sql = "NOT regexp_full_match(" + field + ", " + value + ", 's')"
 		}
-		var passing []uint32
+		var decided []uint32
 		for _, id := range streams {
-			if m.Matches(g.streams[id].labels.Get(m.Name)) {
-				passing = append(passing, id)
+			if g.streams[id].labels.Has(m.Name) {
+				decided = append(decided, id)
 			}
 		}
-		other := "false"
-		switch len(passing) {
-		case 0:
-		case len(streams):
-			other = "true"
-		default:
-			other = "stream IN (" + join(passing) + ")"
+		if len(decided) == len(streams) {
+			continue
 		}
-		parts = append(parts, fmt.Sprintf("CASE WHEN %s IS NULL THEN %s ELSE %s END", field, other, has))
+		if len(decided) > 0 {
+			sql = "(stream IN (" + join(decided) + ") OR " + sql + ")"
+		}
+		parts = append(parts, sql)
 	}
 	return strings.Join(parts, " AND ")
 }

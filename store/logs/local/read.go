@@ -37,35 +37,26 @@ func (s *Store) Series(_ context.Context, groups [][]*labels.Matcher, start, end
 	return p.streams, nil
 }
 
-// IndexStats is the size of a selection.
-type IndexStats struct {
-	Streams int   `json:"streams"`
-	Chunks  int   `json:"chunks"`
-	Entries int64 `json:"entries"`
-	Bytes   int64 `json:"bytes"`
-}
-
-// IndexStats estimates what a selection would read. A chunk is a stream's part of a file. It is answered from memory.
-func (s *Store) IndexStats(_ context.Context, matchers []*labels.Matcher, start, end int64) (IndexStats, error) {
+// Size estimates what a selection would read. A chunk is a stream's part of a file. It is answered from memory.
+func (s *Store) Size(_ context.Context, matchers []*labels.Matcher, start, end int64) (streams, chunks int, entries, bytes int64, err error) {
 	p := s.plan(matchers, nil, start, end)
 	defer p.release()
-	out := IndexStats{Streams: len(p.streams)}
 	for _, src := range p.sources {
-		out.Chunks += len(src.streams)
-		out.Entries += src.rows
-		out.Bytes += src.bytes
+		chunks += len(src.streams)
+		entries += src.rows
+		bytes += src.bytes
 	}
-	return out, nil
+	return len(p.streams), chunks, entries, bytes, nil
 }
 
 // Count answers a count from the files' columns of time, stream and size, reading the text only if there are filters.
 // Fields taken out of the line are left to the reader: it returns logs.ErrNotPushed.
-func (s *Store) Count(ctx context.Context, req logs.CountRequest) (*logs.Counts, error) {
+func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, error) {
 	sel := req.Selection
 	if req.Width <= 0 || slices.ContainsFunc(req.By, func(f logs.Field) bool { return f.Kind == logs.JSONField }) {
-		return nil, logs.ErrNotPushed
+		return logs.Counts{}, logs.ErrNotPushed
 	}
-	out := &logs.Counts{}
+	var out logs.Counts
 	if sel.End <= sel.Start {
 		return out, nil
 	}
@@ -76,7 +67,7 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (*logs.Counts,
 	}
 	c, err := s.conn(ctx)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	defer s.putConn(c)
 	out.Stats.Streams = len(p.streams)
@@ -104,7 +95,7 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (*logs.Counts,
 				ls := p.streams[src.index[stream[row]]]
 				for i, f := range req.By {
 					values[i] = ls.Get(f.Name)
-					if columns[i] >= 0 && k.Valid(columns[i]).Valid(row) {
+					if columns[i] >= 0 && !ls.Has(f.Name) && k.Valid(columns[i]).Valid(row) {
 						values[i] = strings.Clone(k.Strings(columns[i]).At(row))
 					}
 				}
@@ -128,7 +119,7 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (*logs.Counts,
 			return nil
 		})
 		if err != nil {
-			return nil, s.queryError(err)
+			return logs.Counts{}, s.queryError(err)
 		}
 	}
 	for i := range out.Groups {

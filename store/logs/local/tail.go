@@ -9,45 +9,35 @@ import (
 // tails are those who follow what is committed.
 type tails struct {
 	mu     sync.Mutex
-	all    map[*Follower]struct{}
+	all    map[*follower]struct{}
 	closed bool
 }
 
-// Follower receives what is committed, in the order of commits.
-type Follower struct {
-	ch chan []logs.Stream
-	t  *tails
-}
+type follower struct{ ch chan []logs.Stream }
 
-// Follow begins to deliver all new entries, duplicates left out. buffer is the number of commits that may wait for the
-// follower; when it is slower than that, it is cut off: its channel is closed. The streams are shared between all
-// followers and must not be changed.
-func (s *Store) Follow(buffer int) *Follower {
-	f := &Follower{ch: make(chan []logs.Stream, buffer), t: &s.tails}
-	s.tails.mu.Lock()
-	defer s.tails.mu.Unlock()
-	if s.tails.closed {
+// Follow delivers all new entries in the order of commits, duplicates left out. buffer is the number of commits that may
+// wait for the follower; one that is slower is cut off: the channel is closed, as it is after stop and when the store is
+// closed. The streams are shared between all followers and must not be changed.
+func (s *Store) Follow(buffer int) (commits <-chan []logs.Stream, stop func()) {
+	t, f := &s.tails, &follower{ch: make(chan []logs.Stream, buffer)}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
 		close(f.ch)
-		return f
+		return f.ch, func() {}
 	}
-	if s.tails.all == nil {
-		s.tails.all = map[*Follower]struct{}{}
+	if t.all == nil {
+		t.all = map[*follower]struct{}{}
 	}
-	s.tails.all[f] = struct{}{}
-	return f
+	t.all[f] = struct{}{}
+	return f.ch, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.drop(f)
+	}
 }
 
-// Commits is where commits arrive. It is closed when the follower is stopped, was too slow, or the store is closed.
-func (f *Follower) Commits() <-chan []logs.Stream { return f.ch }
-
-// Stop ends the delivery. It may be called more than once.
-func (f *Follower) Stop() {
-	f.t.mu.Lock()
-	defer f.t.mu.Unlock()
-	f.t.drop(f)
-}
-
-func (t *tails) drop(f *Follower) {
+func (t *tails) drop(f *follower) {
 	if _, ok := t.all[f]; ok {
 		delete(t.all, f)
 		close(f.ch)
