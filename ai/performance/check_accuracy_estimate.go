@@ -42,8 +42,7 @@ func accuracyEstimate() Kind {
 // estimates returns the estimates of the window and of the baseline's own
 // predictions, or a result that says why there is none.
 func (s *subject) estimates() (now, then Estimate, none *Result) {
-	now = s.reference.Estimate(&s.current.Predictions)
-	then = s.reference.Estimate(&s.reference.Window.Predictions)
+	now, then = s.estimate(), s.reference.estimate
 	var r Result
 	switch {
 	case !now.Accuracy.Known:

@@ -21,7 +21,7 @@ func calibration() Kind {
 			if c.N() < s.settings.MinLabels {
 				return s.few(c.N(), s.settings.MinLabels, "labelled answers in the window")
 			}
-			r := c.Report()
+			r := s.report()
 			if !r.CalibrationError.Known {
 				return s.unknown(c.N(), r.CalibrationError.Reason)
 			}
@@ -30,10 +30,8 @@ func calibration() Kind {
 			}
 			// A model that was never calibrated is no news: what counts is the rise.
 			then := 0.0
-			if b.N() >= s.settings.MinLabels {
-				if report := b.Report(); report.CalibrationError.Known {
-					then = report.CalibrationError.Value
-				}
+			if e := s.reference.report.CalibrationError; b.N() >= s.settings.MinLabels && e.Known {
+				then = e.Value
 			}
 			rise := measured(r.CalibrationError.Value-max(then, r.CalibrationNoise), everything(), r.CalibrationError.N)
 			return s.result(rise, *r.CalibrationP, "spiegelhalter",

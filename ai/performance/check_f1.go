@@ -31,11 +31,11 @@ func (s *subject) fall(name string, of func(*ClassificationReport) Measure) Resu
 	if b.N() < s.settings.MinLabels {
 		return s.few(b.N(), s.settings.MinLabels, "labelled answers in the baseline")
 	}
-	current, reference := c.Report(), b.Report()
+	current, reference := s.report(), &s.reference.report
 	if current.Positive != reference.Positive {
 		return s.unknown(c.N(), "the classes are not those of the baseline")
 	}
-	now, then := of(&current), of(&reference)
+	now, then := of(current), of(reference)
 	if !now.Known {
 		return s.unknown(c.N(), now.Reason)
 	}

@@ -56,18 +56,54 @@ func (c Confusion) f1() float64 {
 	return c.TruePositive / (c.TruePositive + (c.FalsePositive+c.FalseNegative)/2)
 }
 
-// SamplingError is how far each figure, measured with labels on n records,
-// would scatter around its true value (one standard deviation), read from
-// labelled reference data and scaled by 1/sqrt(n). The formulas are NannyML's.
+// SamplingError is how far each figure, measured with labels on some number of
+// records like the baseline's, would scatter around its true value: one standard
+// deviation. The formulas are NannyML's: components read from the labelled
+// baseline, divided by the root of the number of records that the figure is about.
+// Figures that are not defined are NaN.
+//
+// Intervals of an Estimate do not use it, because it takes the window for another
+// draw from the baseline, is too wide for F1, and leaves the negatives' part out of
+// the area under the curve.
 type SamplingError struct {
 	Accuracy, Precision, Recall, F1, AUC float64
 }
 
-// NewSamplingError reads the components from a labelled confusion matrix and
-// the area under the curve of the same records, for n new records. area is the
-// ranking of the records, nil where there is none. Figures that are not defined
-// are NaN.
-func NewSamplingError(c Confusion, area []group, n float64) SamplingError {
+// SamplingError returns the sampling error of n records with that positive class;
+// ok is false where the baseline has no labels for it.
+func (r *Reference) SamplingError(positive string, n uint64) (se SamplingError, ok bool) {
+	c := r.Window.Classification
+	if c == nil || c.positive != positive || n == 0 {
+		return SamplingError{}, false
+	}
+	k, ok := c.index[positive]
+	if !ok {
+		return SamplingError{}, false
+	}
+	var m Confusion
+	for i := range c.matrix {
+		for j, count := range c.matrix[i] {
+			m.count(i == k, j == k, float64(count))
+		}
+	}
+	return newSamplingError(m, c.binary.scores.groups(), float64(n)), true
+}
+
+// count adds n records of one cell.
+func (c *Confusion) count(positive, predicted bool, n float64) {
+	switch {
+	case positive && predicted:
+		c.TruePositive += n
+	case predicted:
+		c.FalsePositive += n
+	case positive:
+		c.FalseNegative += n
+	default:
+		c.TrueNegative += n
+	}
+}
+
+func newSamplingError(c Confusion, area []group, n float64) SamplingError {
 	total := c.total()
 	// deviation is of the ratio hits/of on the share of new records that it is about.
 	deviation := func(hits, of float64) float64 {
@@ -75,12 +111,11 @@ func NewSamplingError(c Confusion, area []group, n float64) SamplingError {
 		return math.Sqrt(max(p*(1-p), 0)) / math.Sqrt(n*of/total)
 	}
 	either := c.TruePositive + c.FalsePositive + c.FalseNegative
-	f1 := deviation(c.TruePositive, either) * either / (c.TruePositive + (c.FalsePositive+c.FalseNegative)/2)
 	return SamplingError{
 		Accuracy:  deviation(c.TruePositive+c.TrueNegative, total),
 		Precision: deviation(c.TruePositive, c.TruePositive+c.FalsePositive),
 		Recall:    deviation(c.TruePositive, c.TruePositive+c.FalseNegative),
-		F1:        f1,
+		F1:        deviation(c.TruePositive, either) * either / (c.TruePositive + (c.FalsePositive+c.FalseNegative)/2),
 		AUC:       areaSamplingError(area, n),
 	}
 }
@@ -147,10 +182,12 @@ func (c *Confusion) expect(p, n float64, predicted bool) {
 	}
 }
 
-// Estimate estimates the performance behind predictions, with the calibration
-// and the sampling error of the baseline. Intervals say where the measured
-// figure of as many records would lie, and widen by nothing for the assumption
-// that Estimate names.
+// Estimate estimates the performance behind predictions, with the calibration of
+// the baseline. An interval says where the figure would lie if these records were
+// labelled and it were measured: the scatter of labels whose probabilities are
+// the calibrated ones, widened by the root of 1 + n/m where m labelled records of
+// the baseline calibrated n. It is not widened for the assumption that the type
+// names.
 func (r *Reference) Estimate(p *Predictions) Estimate {
 	why := p.whyNoEstimate()
 	e := Estimate{N: p.N(), Calibration: r.calibrationNote(p)}
@@ -180,11 +217,7 @@ func (e *Estimate) estimateTop(r *Reference, p *Predictions) {
 	n := float64(e.N)
 	a := right / n
 	e.spread = max(squares/n-a*a, 0)
-	se := math.Sqrt(max(a*(1-a), 0) / n)
-	if m := r.labelledAccuracy(); m.Known {
-		se = math.Sqrt(m.Value * (1 - m.Value) / n)
-	}
-	e.Accuracy = around(a, se, e.N)
+	e.Accuracy = around(a, r.Top.widen(n)*math.Sqrt(max(a*(1-a), 0)/n), e.N)
 }
 
 // estimateBinary estimates all figures of two classes.
@@ -214,23 +247,33 @@ func (e *Estimate) estimateBinary(r *Reference, p *Predictions) {
 	}, &e.BinningError)
 	n := float64(e.N)
 	e.spread = max(squares/n-right/n*right/n, 0)
-	se := r.samplingError(p.positive, n)
-	own := NewSamplingError(e.Expected, groups, n)
-	pick := func(of, self float64) float64 {
-		if of == of {
-			return of
-		}
-		return self
+	c, wide := e.Expected, r.Binary.widen(n)
+	// deviation is the standard error of the ratio hits/of.
+	deviation := func(hits, of float64) float64 {
+		p := hits / of
+		return wide * math.Sqrt(max(p*(1-p), 0)/of)
 	}
-	e.Accuracy = around(e.Expected.accuracy(), pick(se.Accuracy, own.Accuracy), e.N)
-	e.Precision = around(e.Expected.precision(), pick(se.Precision, own.Precision), e.N)
-	e.Recall = around(e.Expected.recall(), pick(se.Recall, own.Recall), e.N)
-	e.F1 = around(e.Expected.f1(), pick(se.F1, own.F1), e.N)
-	area, _, _, ok := areaUnder(groups)
+	e.Accuracy = around(c.accuracy(), deviation(c.TruePositive+c.TrueNegative, n), e.N)
+	e.Precision = around(c.precision(), deviation(c.TruePositive, c.TruePositive+c.FalsePositive), e.N)
+	e.Recall = around(c.recall(), deviation(c.TruePositive, c.TruePositive+c.FalseNegative), e.N)
+	// F1 = 2j/(1+j) of the share j of true positives, whose slope is 2/(1+j)^2.
+	either := c.TruePositive + c.FalsePositive + c.FalseNegative
+	j := c.TruePositive / either
+	e.F1 = around(c.f1(), deviation(c.TruePositive, either)*2/((1+j)*(1+j)), e.N)
+	area, se, _, ok := areaUnder(groups)
 	if !ok {
 		area = math.NaN()
 	}
-	e.AUC = around(area, pick(se.AUC, own.AUC), e.N)
+	e.AUC = around(area, wide*se, e.N)
+}
+
+// widen is how much wider intervals are because the calibration was fitted on few
+// records.
+func (c *Calibration) widen(n float64) float64 {
+	if c.Map == nil || c.Labelled == 0 {
+		return 1
+	}
+	return math.Sqrt(1 + n/float64(c.Labelled))
 }
 
 // each calls f with every filled half cell (twice the bin, plus the side), its

@@ -325,7 +325,8 @@ func TestEstimateAgainstRowFormulas(t *testing.T) {
 	for i, p := range ref.P {
 		require.True(t, w.ObserveLabel(binaryInference(p, ref.Predicted[i]), ai.Number(float64(ref.Truth[i]))))
 	}
-	se := NewReference(w, 0).samplingError("1", float64(len(g.Score)))
+	se, ok := NewReference(w, 0).SamplingError("1", uint64(len(g.Score)))
+	require.True(t, ok)
 	require.InEpsilon(t, ref.Accuracy, se.Accuracy, 1e-9)
 	require.InEpsilon(t, ref.Precision, se.Precision, 1e-9)
 	require.InEpsilon(t, ref.Recall, se.Recall, 1e-9)

@@ -106,6 +106,29 @@ type subject struct {
 	settings  *Settings
 	current   *Window
 	reference *Reference // Nil without a baseline.
+	read      *readings
+}
+
+// readings are what several checks read from the current window, once.
+type readings struct {
+	estimate *Estimate
+	report   *ClassificationReport
+}
+
+func (s *subject) estimate() Estimate {
+	if s.read.estimate == nil {
+		e := s.reference.Estimate(&s.current.Predictions)
+		s.read.estimate = &e
+	}
+	return *s.read.estimate
+}
+
+func (s *subject) report() *ClassificationReport {
+	if s.read.report == nil {
+		r := s.current.Classification.Report()
+		s.read.report = &r
+	}
+	return s.read.report
 }
 
 // Judge runs every check on a window of one version. reference is the
@@ -115,13 +138,14 @@ type subject struct {
 func Judge(key ai.Key, window ai.Window, current *Window, reference *Reference, settings Settings) Judgement {
 	settings = settings.withDefaults()
 	j := Judgement{Key: key, Window: window}
+	read := new(readings)
 	for _, kind := range Kinds() {
 		limit := settings.Limits[kind.ID]
 		kind = kind.with(limit)
 		if kind.judge == nil || limit.Off || kind.OptIn {
 			continue
 		}
-		s := &subject{kind: kind, settings: &settings, current: current, reference: reference}
+		s := &subject{kind: kind, settings: &settings, current: current, reference: reference, read: read}
 		if kind.applies != nil && !kind.applies(s) {
 			continue
 		}

@@ -293,11 +293,11 @@ func TestScoreBins(t *testing.T) {
 // The distribution-free interval holds its level on a skewed distribution.
 func TestQuantileIntervalCoverage(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 4))
-	const rounds = 2000
+	const rounds = 1000
 	for _, c := range []struct {
 		n int
 		q float64
-	}{{40, 0.5}, {100, 0.95}, {400, 0.95}} {
+	}{{40, 0.5}, {100, 0.95}, {300, 0.95}} {
 		truth := math.Exp(z(c.q))
 		hits := 0
 		for range rounds {
@@ -349,7 +349,7 @@ func TestFalseFindings(t *testing.T) {
 			w.ObserveLabel(&inf, label)
 		}
 	}
-	const rounds = 300
+	const rounds = 100
 	for _, rows := range []int{1001, 20_000} {
 		base := NewWindow(Options{})
 		fill(base, rows)
@@ -387,7 +387,7 @@ func TestPower(t *testing.T) {
 	base := NewWindow(Options{})
 	fill(base, 5000, 1, 0.005)
 	reference := NewReference(base, time.Hour)
-	const rounds = 200
+	const rounds = 100
 	found := map[string]int{}
 	for range rounds {
 		w := NewWindow(Options{})

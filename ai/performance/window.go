@@ -90,17 +90,25 @@ type Reference struct {
 	// Top calibrates the probability of the predicted class, Binary that of the
 	// positive class where there are two.
 	Top, Binary Calibration
+
+	// What is read from Window again and again: the estimate of its own predictions,
+	// and its report.
+	estimate Estimate
+	report   ClassificationReport
 }
 
 // NewReference makes a reference of a window, and decides from its labels how
 // probabilities are calibrated. The same counts always give the same
-// reference. It keeps w, which must not be changed afterwards.
+// reference. It keeps w, which must not be changed afterwards. Judge takes only
+// references that were made here or decoded.
 func NewReference(w *Window, length time.Duration) *Reference {
 	r := &Reference{Window: w, Length: length}
 	if c := w.Classification; c != nil {
 		r.Top = calibrate(&c.top.scores)
 		r.Binary = calibrate(&c.binary.scores)
+		r.report = c.Report()
 	}
+	r.estimate = r.Estimate(&w.Predictions)
 	return r
 }
 
@@ -114,47 +122,4 @@ func (r *Reference) calibrationNote(p *Predictions) string {
 		return "the baseline has no labels: the model's own probabilities are taken as right"
 	}
 	return c.Reason
-}
-
-// labelledAccuracy returns the accuracy measured on the reference.
-func (r *Reference) labelledAccuracy() Measure {
-	c := r.Window.Classification
-	if c == nil || c.n == 0 {
-		return unknown(0, "the baseline has no labels")
-	}
-	return proportion(c.correct, c.n, "")
-}
-
-// samplingError returns the sampling error of n records from the reference's
-// labels; all NaN where it has none for that positive class.
-func (r *Reference) samplingError(positive string, n float64) SamplingError {
-	c := r.Window.Classification
-	if c == nil {
-		return NewSamplingError(Confusion{}, nil, n)
-	}
-	k, ok := c.index[positive]
-	if !ok || c.positive != positive {
-		return NewSamplingError(Confusion{}, nil, n)
-	}
-	var m Confusion
-	for i := range c.matrix {
-		for j, count := range c.matrix[i] {
-			m.count(i == k, j == k, float64(count))
-		}
-	}
-	return NewSamplingError(m, c.binary.scores.groups(), n)
-}
-
-// count adds n records of one cell.
-func (c *Confusion) count(positive, predicted bool, n float64) {
-	switch {
-	case positive && predicted:
-		c.TruePositive += n
-	case predicted:
-		c.FalsePositive += n
-	case positive:
-		c.FalseNegative += n
-	default:
-		c.TrueNegative += n
-	}
 }
