@@ -251,6 +251,22 @@ func TestSketchAsHistograms(t *testing.T) {
 	require.True(t, slices.IsSorted(got))
 }
 
+// A histogram that is scraped must never go back.
+func TestHistogramsOnlyGrow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(10, 5))
+	bounds := []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
+	var s Sketch
+	before := s.Classic(bounds)
+	for range 5000 {
+		require.True(t, s.Add(0.1*math.Exp(rng.NormFloat64())))
+		after := s.Classic(bounds)
+		for i := range after {
+			require.GreaterOrEqual(t, after[i], before[i], "bound %v", bounds[i])
+		}
+		before = after
+	}
+}
+
 func TestBinnedAreaWithinItsBound(t *testing.T) {
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 3))

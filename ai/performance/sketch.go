@@ -276,7 +276,8 @@ func (s *Sketch) logMoments() (mean, variance, n float64) {
 // Classic returns the cumulative counts of a classic histogram: for each bound,
 // how many values are at most that. Bounds must be in rising order; the last,
 // +Inf, is the caller's, and equals Count. A bucket that holds a bound counts as
-// above it, so a count may be short of the values within 2.2 % below the bound.
+// above it, so a count may be short of the values within 2.2 % below the bound; for
+// that no count ever falls as values are added, as counters must not.
 func (s *Sketch) Classic(bounds []float64) []uint64 {
 	out := make([]uint64, len(bounds))
 	for k, b := range bounds {
@@ -292,9 +293,6 @@ func (s *Sketch) Classic(bounds []float64) []uint64 {
 				break
 			}
 			n += c
-		}
-		if b >= s.max {
-			n = s.count
 		}
 		out[k] = n
 	}
