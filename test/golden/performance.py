@@ -35,7 +35,9 @@ def score_interval(k1, n1, k2, n2, compare):
     """Inverts the score test of Miettinen and Nurminen, likelihood maximised by number."""
 
     def excess(value):
-        first = (lambda p: p + value) if compare == "diff" else (lambda p: p * value)
+        def first(p2):
+            return p2 + value if compare == "diff" else p2 * value
+
         low = max(0, -value) if compare == "diff" else 0
         high = min(1, 1 - value) if compare == "diff" else min(1, 1 / value)
 
@@ -59,7 +61,10 @@ def score_interval(k1, n1, k2, n2, compare):
 
     if compare == "ratio":
         middle, far = math.log(k1 / n1 / (k2 / n2)), 15
-        log_excess = lambda value: excess(math.exp(value))
+
+        def log_excess(value):
+            return excess(math.exp(value))
+
         return math.exp(brentq(log_excess, -far, middle, xtol=1e-13)), math.exp(brentq(log_excess, middle, far, xtol=1e-13))
     middle = k1 / n1 - k2 / n2
     high = 1.0 if middle > 0.999 else brentq(excess, middle + 1e-9, 0.999, xtol=1e-13)
