@@ -14,7 +14,7 @@ import (
 )
 
 // wild returns a random record of any sort.
-func wild(rng *rand.Rand, i int) (ai.Inference, ai.Value) {
+func wild(rng *rand.Rand) (ai.Inference, ai.Value) {
 	inf := ai.Inference{
 		Service: "shop", Model: "m", ModelVersion: "v1",
 		Timestamp:       time.Unix(1_700_000_000+int64(rng.IntN(3600)), 0).UTC(),
@@ -40,7 +40,6 @@ func wild(rng *rand.Rand, i int) (ai.Inference, ai.Value) {
 	case 2:
 		inf.Prediction, label = ai.String(string(rune('a'+rng.IntN(5)))), ai.String(string(rune('a'+rng.IntN(5))))
 	}
-	_ = i
 	return inf, label
 }
 
@@ -89,8 +88,8 @@ func TestMergeIsConcatenation(t *testing.T) {
 		for i := range parts {
 			parts[i] = NewWindow(Options{})
 		}
-		for i := range 400 {
-			inf, label := wild(rng, i)
+		for range 400 {
+			inf, label := wild(rng)
 			part := parts[rng.IntN(len(parts))]
 			whole.Observe(&inf)
 			part.Observe(&inf)
@@ -118,8 +117,8 @@ func TestMergeIsConcatenation(t *testing.T) {
 func TestResetIsEmpty(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	w := NewWindow(Options{})
-	for i := range 100 {
-		inf, label := wild(rng, i)
+	for range 100 {
+		inf, label := wild(rng)
 		w.Observe(&inf)
 		w.ObserveLabel(&inf, label)
 	}
@@ -131,8 +130,8 @@ func TestResetIsEmpty(t *testing.T) {
 func TestReferenceSurvivesJSON(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 1))
 	w := NewWindow(Options{PositiveClass: "yes"})
-	for i := range 2000 {
-		inf, label := wild(rng, i)
+	for range 2000 {
+		inf, label := wild(rng)
 		w.Observe(&inf)
 		w.ObserveLabel(&inf, label)
 	}

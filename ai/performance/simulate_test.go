@@ -153,8 +153,8 @@ func TestReusedWindowIsLikeNew(t *testing.T) {
 	for range 5 {
 		fresh := NewWindow(Options{})
 		reused.Reset()
-		for i := range 200 {
-			inf, label := wild(rng, i)
+		for range 200 {
+			inf, label := wild(rng)
 			reused.Observe(&inf)
 			fresh.Observe(&inf)
 			reused.ObserveLabel(&inf, label)
