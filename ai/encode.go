@@ -392,7 +392,7 @@ func DecodeBaseline(data []byte) (*Baseline, error) {
 	if file.Baseline == nil {
 		return nil, errors.New("decode baseline: it is empty")
 	}
-	if err := file.Baseline.Validate(); err != nil {
+	if err := file.Validate(); err != nil {
 		return nil, fmt.Errorf("decode baseline: %w", err)
 	}
 	return file.Baseline, nil

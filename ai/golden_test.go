@@ -62,8 +62,7 @@ func TestMomentsAgainstNumPy(t *testing.T) {
 					// Far from zero, the mean itself has few digits below the deviation.
 					require.InEpsilon(t, c.Std, p.Std(), 1e-9+3e-16*math.Abs(c.Mean)/c.Std)
 				}
-				require.Equal(t, c.Min, p.Min)
-				require.Equal(t, c.Max, p.Max)
+				require.True(t, c.Min == p.Min && c.Max == p.Max, "range %v to %v", p.Min, p.Max)
 				for _, q := range c.Quantiles {
 					lo, hi := p.QuantileBounds(bins, q[0])
 					require.True(t, lo <= q[1] && q[1] <= hi, "quantile %v is %v, not in [%v, %v]", q[0], q[1], lo, hi)
@@ -117,4 +116,26 @@ func squaredDistance(a, b []float64) float64 {
 		d += (a[i] - b[i]) * (a[i] - b[i])
 	}
 	return d
+}
+
+func TestCentroidDistance(t *testing.T) {
+	p, err := ai.NewProjection(2, 1, 1)
+	require.NoError(t, err)
+	bins, err := ai.NewVectorBins(p, []float64{1}, 0)
+	require.NoError(t, err)
+	of := func(vectors ...[]float64) *ai.Profile {
+		c := profile.NewCounter(ai.KindVector, bins)
+		for _, v := range vectors {
+			c.Update(ai.Vector(v))
+		}
+		return c.Profile()
+	}
+	euclidean, cosine, ok := ai.CentroidDistance(of([]float64{2, 0}, []float64{4, 0}), of([]float64{0, 4}))
+	require.True(t, ok)
+	require.InDelta(t, 5, euclidean, 1e-12)
+	require.InDelta(t, 1, cosine, 1e-12)
+	_, _, ok = ai.CentroidDistance(of(), of([]float64{0, 4}))
+	require.False(t, ok)
+	_, _, ok = ai.CentroidDistance(of([]float64{0, 0}), of([]float64{0, 4}))
+	require.False(t, ok, "a mean of zero has no direction")
 }

@@ -148,3 +148,26 @@ type VectorSummary struct {
 	// WrongDim counts vectors of another dimension than the baseline's.
 	WrongDim uint64 `json:"wrong_dim,omitempty"`
 }
+
+// CentroidDistance compares the mean vectors of two profiles of the same feature
+// and bins: the Euclidean distance between them, and the cosine distance, 1 minus
+// the cosine of their angle, between 0 and 2. For vectors longer than SketchDim
+// both are estimates within a few percent. ok is false where one of them has no
+// vectors or a mean is zero.
+func CentroidDistance(p, q *Profile) (euclidean, cosine float64, ok bool) {
+	if p.Vector == nil || q.Vector == nil || p.Count == 0 || q.Count == 0 || p.BinsID != q.BinsID {
+		return 0, 0, false
+	}
+	var pp, qq, pq float64
+	for i, x := range p.Vector.Sum {
+		a, b := x/float64(p.Count), q.Vector.Sum[i]/float64(q.Count)
+		pp += a * a
+		qq += b * b
+		pq += a * b
+		euclidean += (a - b) * (a - b)
+	}
+	if pp == 0 || qq == 0 {
+		return 0, 0, false
+	}
+	return math.Sqrt(euclidean), 1 - pq/math.Sqrt(pp*qq), true
+}

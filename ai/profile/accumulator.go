@@ -221,7 +221,7 @@ func (a *Accumulator) update(w *window, s int32, v ai.Value) {
 		}
 		c.Counter = a.newCounter(sl)
 		// What was seen before this value were nulls.
-		c.Counter.p.Missing = c.seen - 1
+		c.p.Missing = c.seen - 1
 	}
 	c.Update(v)
 }

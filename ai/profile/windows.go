@@ -204,7 +204,7 @@ func (a *Accumulator) profile(w *window) *ai.ModelProfile {
 		}
 		if c.Counter == nil {
 			c.Counter = a.newCounter(sl)
-			c.Counter.p.Missing = c.seen
+			c.p.Missing = c.seen
 		}
 		p := c.Profile()
 		p.Absent = 0

@@ -30,7 +30,9 @@ func constantInput() check {
 			base := f.base.Profile
 			share := (float64(base.Counts[cell]) + 1) / (float64(base.Count) + 1)
 			r.test = func() float64 { return math.Pow(share, float64(p.Count)) }
-			r.message = fmt.Sprintf("all %d values of %q are %s, in the baseline at most %s", p.Count, f.name, value, percent(share))
+			r.message = func() string {
+				return fmt.Sprintf("all %d values of %q are %s, in the baseline at most %s", p.Count, f.name, value, percent(share))
+			}
 			return r, true
 		},
 	}

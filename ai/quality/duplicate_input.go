@@ -22,7 +22,9 @@ func duplicateInput() check {
 			k0, n0 := in.baseline.Duplicates, in.baseline.Inputs
 			r := result{score: float64(k1) / float64(n1), offset: float64(k0) / float64(n0), samples: n1, method: "fisher"}
 			r.test = func() float64 { return fisherGreater(k0, n0, k1, n1) }
-			r.message = fmt.Sprintf("%s of %d records repeat the features of a recent one, in the baseline %s", percent(r.score), n1, percent(r.offset))
+			r.message = func() string {
+				return fmt.Sprintf("%s of %d records repeat the features of a recent one, in the baseline %s", percent(r.score), n1, percent(r.offset))
+			}
 			return r, true
 		},
 	}

@@ -29,7 +29,9 @@ func featureCount() check {
 				}
 			}
 			r := result{score: math.Abs(float64(now-before)) / float64(before), samples: in.profile.Inputs, method: "count"}
-			r.message = fmt.Sprintf("records have %d features, in the baseline %d", now, before)
+			r.message = func() string {
+				return fmt.Sprintf("records have %d features, in the baseline %d", now, before)
+			}
 			return r, true
 		},
 	}

@@ -17,7 +17,9 @@ func guardDropped() check {
 		model: func(in *input) (result, bool) {
 			d := in.profile.Dropped
 			r := result{score: float64(d.Total()), samples: in.profile.Records, method: "count"}
-			r.message = "left out: " + dropped(d)
+			r.message = func() string {
+				return "left out: " + dropped(d)
+			}
 			return r, true
 		},
 	}

@@ -29,7 +29,9 @@ func newFeatures() check {
 				}
 			}
 			r := result{score: float64(len(fresh)), samples: in.profile.Inputs, method: "count"}
-			r.message = fmt.Sprintf("%d features are new: %s", len(fresh), names(fresh))
+			r.message = func() string {
+				return fmt.Sprintf("%d features are new: %s", len(fresh), names(fresh))
+			}
 			return r, true
 		},
 	}

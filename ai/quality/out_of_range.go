@@ -24,17 +24,11 @@ func outOfRange() check {
 				return result{}, false
 			}
 			r := result{score: float64(outside) / float64(p.Count), samples: p.Count}
-			span := "at most " + number(f.schema.Max)
-			if f.schema.Min != nil {
-				span = "at least " + number(f.schema.Min)
-				if f.schema.Max != nil {
-					span = number(f.schema.Min) + " to " + number(f.schema.Max)
-				}
-			}
-			seen := fmt.Sprintf("now %.6g to %.6g", p.Min, p.Max)
 			if f.configured {
 				r.broken, r.method = true, "schema"
-				r.message = fmt.Sprintf("at least %d of %d values of %q are outside the schema's range, %s (%s)", outside, p.Count, f.name, span, seen)
+				r.message = func() string {
+					return fmt.Sprintf("at least %d of %d values of %q are outside the schema's range, %s", outside, p.Count, f.name, span(f))
+				}
 				return r, true
 			}
 			if !in.comparable() {
@@ -42,9 +36,25 @@ func outOfRange() check {
 			}
 			r.method = "beta-binomial"
 			r.test = func() float64 { return outsideRange(outside, p.Count, f.base.Profile.Count) }
-			r.message = fmt.Sprintf("%s of %d values of %q are outside the baseline's range, %s (%s)", percent(r.score), p.Count, f.name, span, seen)
+			r.message = func() string {
+				return fmt.Sprintf("%s of %d values of %q are outside the baseline's range, %s", percent(r.score), p.Count, f.name, span(f))
+			}
 			return r, true
 		},
+	}
+}
+
+// span writes the range that is allowed and the one that was seen.
+func span(f *feature) string {
+	lo, hi := f.schema.Min, f.schema.Max
+	seen := fmt.Sprintf(" (now %.6g to %.6g)", f.p.Min, f.p.Max)
+	switch {
+	case lo == nil:
+		return "at most " + number(hi) + seen
+	case hi == nil:
+		return "at least " + number(lo) + seen
+	default:
+		return number(lo) + " to " + number(hi) + seen
 	}
 }
 

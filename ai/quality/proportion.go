@@ -70,7 +70,7 @@ func sumTerms(from, to uint64, step int, logP func(uint64) float64) float64 {
 	for i := from; ; i = uint64(int64(i) + int64(step)) {
 		term := math.Exp(logP(i))
 		sum += term
-		if i == to || term < sum*1e-17 {
+		if i == to || term <= sum*1e-17 {
 			return sum
 		}
 	}

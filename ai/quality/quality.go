@@ -125,7 +125,8 @@ type result struct {
 	test    func() float64
 	method  string
 	samples uint64
-	message string
+	// message is called for findings only.
+	message func() string
 	// broken means that a configured schema was broken: the thresholds of the
 	// catalogue do not apply.
 	broken bool
@@ -199,7 +200,7 @@ func (in *input) judge(out []ai.Finding, c check, name string, r result) []ai.Fi
 	f := ai.Finding{
 		Layer: c.Layer, Kind: c.ID, Severity: c.Severity, Key: in.profile.Key, Feature: name,
 		Score: r.score, Threshold: threshold, Direction: c.Direction, Unit: c.Unit,
-		Method: r.method, SampleSize: r.samples, Message: r.message, Since: in.profile.Window.Start,
+		Method: r.method, SampleSize: r.samples, Since: in.profile.Window.Start,
 	}
 	if r.test != nil && !r.broken {
 		alpha := in.opt.Alpha / float64(in.tests)
@@ -212,6 +213,7 @@ func (in *input) judge(out []ai.Finding, c check, name string, r result) []ai.Fi
 	if c.Critical != nil && r.score >= r.offset+*c.Critical {
 		f.Severity = ai.SeverityCritical
 	}
+	f.Message = r.message()
 	return append(out, f)
 }
 

@@ -24,6 +24,9 @@ func typeMismatch() check {
 				wrong.Add(f.p.Kind, f.p.Count+f.p.NotFinite)
 				wrong = without(wrong, kind)
 			}
+			if n == 0 {
+				return result{}, false
+			}
 			return shareOf(in, f, n, fmt.Sprintf("are not of type %s but %s", kind, listKinds(wrong)),
 				func(p *ai.Profile) uint64 { return p.TypeErrors.Total() })
 		},
@@ -64,7 +67,9 @@ func shareOf(in *input, f *feature, n uint64, what string, count func(*ai.Profil
 	r := result{score: float64(n) / float64(rows), samples: rows}
 	if f.configured && f.schema.Kind != ai.KindMissing {
 		r.broken, r.method = true, "schema"
-		r.message = fmt.Sprintf("%d of %d values of %q %s, against the schema", n, rows, f.name, what)
+		r.message = func() string {
+			return fmt.Sprintf("%d of %d values of %q %s, against the schema", n, rows, f.name, what)
+		}
 		return r, true
 	}
 	if !in.comparable() || f.base == nil {
@@ -78,6 +83,8 @@ func shareOf(in *input, f *feature, n uint64, what string, count func(*ai.Profil
 	r.offset = float64(k0) / float64(n0)
 	r.method = "fisher"
 	r.test = func() float64 { return fisherGreater(k0, n0, n, rows) }
-	r.message = fmt.Sprintf("%s of %d values of %q %s, in the baseline %s", percent(r.score), rows, f.name, what, percent(r.offset))
+	r.message = func() string {
+		return fmt.Sprintf("%s of %d values of %q %s, in the baseline %s", percent(r.score), rows, f.name, what, percent(r.offset))
+	}
 	return r, true
 }

@@ -32,7 +32,9 @@ func unseenCategory() check {
 				}
 				r.score = float64(n) / float64(p.Count)
 				r.broken, r.method = true, "schema"
-				r.message = fmt.Sprintf("%d of %d values of %q are not among the schema's categories: %s", n, p.Count, f.name, names(which))
+				r.message = func() string {
+					return fmt.Sprintf("%d of %d values of %q are not among the schema's categories: %s", n, p.Count, f.name, names(which))
+				}
 				return r, true
 			}
 			if !in.comparable() || f.base == nil || f.base.Profile.Count == 0 || len(p.Counts) == 0 {
@@ -44,8 +46,10 @@ func unseenCategory() check {
 			r.score, r.offset = float64(unseen)/float64(p.Count), f.base.Unseen
 			r.method = "fisher"
 			r.test = func() float64 { return fisherGreater(k0, n0, unseen, p.Count) }
-			r.message = fmt.Sprintf("%s of %d values of %q are of categories that the baseline hardly had (%s expected): %s",
-				percent(r.score), p.Count, f.name, percent(r.offset), names(topNames(p)))
+			r.message = func() string {
+				return fmt.Sprintf("%s of %d values of %q are of categories that the baseline hardly had (%s expected): %s",
+					percent(r.score), p.Count, f.name, percent(r.offset), names(topNames(p)))
+			}
 			return r, true
 		},
 	}

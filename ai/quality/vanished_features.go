@@ -43,7 +43,9 @@ func vanishedFeatures() check {
 			}
 			r := result{score: float64(len(gone)), samples: in.profile.Inputs, method: "binomial"}
 			r.test = func() float64 { return worst }
-			r.message = fmt.Sprintf("%d of %d features are gone: %s", len(gone), inputs(in.baseline), names(gone))
+			r.message = func() string {
+				return fmt.Sprintf("%d of %d features are gone: %s", len(gone), inputs(in.baseline), names(gone))
+			}
 			return r, true
 		},
 	}

@@ -138,6 +138,10 @@ var (
 		Name: "modelwatch_feature_invalid_ratio", Type: Gauge, Labels: with("feature_name"), Unit: "ratio", Group: groupData,
 		Help: "Share of the values of the last window that are of another type, infinite, or vectors of another length.",
 	}
+	embeddingDistance = &Metric{
+		Name: "modelwatch_embedding_distance", Type: Gauge, Labels: with("feature_name", "distance"), Unit: "of the vectors, or 1", Group: groupData,
+		Help: "Distance of the mean vector of the last window from the baseline's: euclidean, or cosine (0 to 2).",
+	}
 	duplicateRatio = &Metric{
 		Name: "modelwatch_duplicate_ratio", Type: Gauge, Labels: with(), Unit: "ratio", Group: groupData,
 		Help: "Share of the records of the last window whose features equal those of a recent record.",
@@ -148,8 +152,8 @@ var (
 		Help: "Effect size of the change from the baseline to the last window; drift needs it above modelwatch_drift_threshold.",
 	}
 	driftThreshold = &Metric{
-		Name: "modelwatch_drift_threshold", Type: Gauge, Labels: with("feature_name", "method"), Unit: "of the method", Group: groupDrift,
-		Help: "Effect size from which a change may be called drift.",
+		Name: "modelwatch_drift_threshold", Type: Gauge, Labels: with("method"), Unit: "of the method", Group: groupDrift,
+		Help: "Effect size from which a change may be called drift, by method.",
 	}
 	driftPValue = &Metric{
 		Name: "modelwatch_drift_p_value", Type: Gauge, Labels: with("feature_name"), Unit: "probability", Group: groupDrift,
@@ -221,7 +225,7 @@ var catalogue = []*Metric{
 	inputDataMean, inputDataStdDev, inputDataMeanOffset,
 	inferencesTotal, inferenceDuration, timeToFirstToken, tokensTotal,
 	accuracy, accuracyEstimate, accuracyEstimateLow, accuracyEstimateHigh, modelScore, labelled,
-	features, missingRatio, typeErrorRatio, duplicateRatio,
+	features, missingRatio, typeErrorRatio, embeddingDistance, duplicateRatio,
 	driftScore, driftThreshold, driftPValue, driftVerdict, driftedFeatures, judgedFeatures,
 	baselineInfo, baselineRows, baselineFeatures, baselineCreated, windowRecords, windowEnd,
 	statusMetric, findingScore, findingThreshold,

@@ -337,6 +337,14 @@ func (b *builder) feature(name string) {
 		b.add(inputDataMean, p.Mean, name)
 		b.add(inputDataStdDev, p.Std(), name)
 	}
+	if b.s.Baseline != nil && p.Kind == ai.KindVector {
+		if fb := b.s.Baseline.Features[name]; fb != nil {
+			if euclidean, cosine, ok := ai.CentroidDistance(p, fb.Profile); ok {
+				b.add(embeddingDistance, euclidean, name, "euclidean")
+				b.add(embeddingDistance, cosine, name, "cosine")
+			}
+		}
+	}
 	rows := p.Rows()
 	there := rows - p.Missing - p.Absent
 	b.add(missingRatio, p.MissingRatio(), name)
@@ -348,6 +356,7 @@ func (b *builder) drift(names map[string]bool) {
 		return
 	}
 	var drifted, judged int
+	thresholds := make(map[string]bool)
 	for i := range b.s.Drift {
 		r := &b.s.Drift[i]
 		verdict, ok := r.Verdict.Value()
@@ -365,7 +374,10 @@ func (b *builder) drift(names map[string]bool) {
 		b.add(driftPValue, r.AdjustedPValue, r.Feature)
 		for _, t := range r.Tests {
 			b.add(driftScore, t.Score, r.Feature, t.Method)
-			b.add(driftThreshold, t.Threshold, r.Feature, t.Method)
+			if !thresholds[t.Method] {
+				thresholds[t.Method] = true
+				b.add(driftThreshold, t.Threshold, t.Method)
+			}
 		}
 	}
 	b.add(driftedFeatures, float64(drifted))
@@ -382,14 +394,15 @@ func (b *builder) findings() {
 	left := 0
 	for _, f := range order {
 		// One series a kind and feature: the worst, if there are more.
-		if at := (id{f.Feature, f.Kind}); seen[at] {
+		at := id{f.Feature, f.Kind}
+		if seen[at] {
 			continue
-		} else if len(seen) >= b.opt.MaxFindings {
+		}
+		if len(seen) >= b.opt.MaxFindings {
 			left++
 			continue
-		} else {
-			seen[at] = true
 		}
+		seen[at] = true
 		b.add(findingScore, f.Score, f.Feature, f.Kind, string(f.Layer), string(f.Severity))
 		b.add(findingThreshold, f.Threshold, f.Feature, f.Kind, string(f.Layer), string(f.Severity))
 	}
@@ -404,8 +417,12 @@ func (b *builder) guards() {
 		reason string
 		n      uint64
 	}{
-		{"features", d.Features}, {"classes", d.Classes}, {"vectors", d.Vectors},
-		{"late", d.Late}, {"early", d.Early}, {"repeated", d.Repeated},
+		{"features", d.Features},
+		{"classes", d.Classes},
+		{"vectors", d.Vectors},
+		{"late", d.Late},
+		{"early", d.Early},
+		{"repeated", d.Repeated},
 	} {
 		b.add(profileDropped, float64(part.n), part.reason)
 	}

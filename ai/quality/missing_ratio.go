@@ -25,7 +25,9 @@ func missingRatio() check {
 					return result{}, false
 				}
 				r.broken, r.method = true, "schema"
-				r.message = fmt.Sprintf("%d of %d records lack %q, which the schema requires", missing, rows, f.name)
+				r.message = func() string {
+					return fmt.Sprintf("%d of %d records lack %q, which the schema requires", missing, rows, f.name)
+				}
 				return r, true
 			}
 			if !in.comparable() || f.base == nil || present(f.p) == 0 {
@@ -39,7 +41,9 @@ func missingRatio() check {
 			r.offset = float64(k0) / float64(n0)
 			r.method = "fisher"
 			r.test = func() float64 { return fisherGreater(k0, n0, missing, rows) }
-			r.message = fmt.Sprintf("%s of %d records lack %q, in the baseline %s", percent(r.score), rows, f.name, percent(r.offset))
+			r.message = func() string {
+				return fmt.Sprintf("%s of %d records lack %q, in the baseline %s", percent(r.score), rows, f.name, percent(r.offset))
+			}
 			return r, true
 		},
 	}
