@@ -105,7 +105,7 @@ func DetectLevel(stream labels.Labels, e Entry) Level {
 		l.Reset(e.Line)
 		for range 100 { // pairs; a level stands near the beginning
 			if !l.Next() {
-				if l.Err() == nil {
+				if !l.Bad() {
 					break
 				}
 				l.Skip()

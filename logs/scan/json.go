@@ -87,6 +87,15 @@ func skipSpace(s string, i int) int {
 // stringEnd is the index of the quote that closes the string which begins at i (behind its opening quote), or -1.
 func stringEnd(s string, i int) (end int, escaped bool) {
 	start := i
+	// Most strings are short and plain.
+	for n := min(len(s), i+16); i < n; i++ {
+		if s[i] == '"' {
+			return i, false
+		}
+		if s[i] == '\\' {
+			break
+		}
+	}
 	for {
 		n := strings.IndexByte(s[i:], '"')
 		if n < 0 {

@@ -10,7 +10,7 @@ import (
 type Logfmt struct {
 	line string
 	pos  int
-	err  error
+	bad  string // what is wrong at pos
 
 	// Key and Value are those of the pair that Next read.
 	Key, Value string
@@ -20,14 +20,25 @@ type Logfmt struct {
 func (l *Logfmt) Reset(line string) { *l = Logfmt{line: line} }
 
 // Err is what was wrong with the pair at which Next stopped; nil at the end of the line. Skip goes on behind it.
-func (l *Logfmt) Err() error { return l.err }
+func (l *Logfmt) Err() error {
+	switch l.bad {
+	case "":
+		return nil
+	case unexpected:
+		return &SyntaxError{Msg: fmt.Sprintf("unexpected %q", l.line[l.pos]), Pos: l.pos + 1}
+	}
+	return &SyntaxError{Msg: l.bad, Pos: l.pos + 1}
+}
+
+// Bad says whether Err is not nil, at no cost.
+func (l *Logfmt) Bad() bool { return l.bad != "" }
 
 // Skip goes on behind what was wrong.
 func (l *Logfmt) Skip() {
 	for l.pos < len(l.line) && l.line[l.pos] > ' ' {
 		l.pos++
 	}
-	l.err = nil
+	l.bad = ""
 }
 
 // SyntaxError is a place in a line that is not logfmt.
@@ -42,15 +53,16 @@ func (e *SyntaxError) Error() string {
 }
 
 func (l *Logfmt) fail(msg string) bool {
-	l.err = &SyntaxError{Msg: msg, Pos: l.pos + 1}
+	l.bad = msg
 	return false
 }
 
-func (l *Logfmt) unexpected() bool { return l.fail(fmt.Sprintf("unexpected %q", l.line[l.pos])) }
+// unexpected stands for a byte that cannot be where it is.
+const unexpected = "unexpected byte"
 
 // Next reads the next pair. It gives false at the end of the line and where the line is not logfmt.
 func (l *Logfmt) Next() bool {
-	if l.err != nil {
+	if l.bad != "" {
 		return false
 	}
 	s := l.line
@@ -67,7 +79,7 @@ func (l *Logfmt) Next() bool {
 	}
 	l.Key = s[start:l.pos]
 	if l.pos < len(s) && (s[l.pos] == '"' || s[l.pos] == '=' && l.Key == "") {
-		return l.unexpected()
+		return l.fail(unexpected)
 	}
 	if !ascii && strings.ContainsRune(l.Key, utf8.RuneError) {
 		return l.fail("invalid key")
@@ -85,7 +97,7 @@ func (l *Logfmt) Next() bool {
 	start = l.pos
 	for ; l.pos < len(s) && s[l.pos] > ' '; l.pos++ {
 		if s[l.pos] == '=' || s[l.pos] == '"' {
-			return l.unexpected()
+			return l.fail(unexpected)
 		}
 	}
 	l.Value = s[start:l.pos]

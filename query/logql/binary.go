@@ -256,6 +256,15 @@ func (r *run) join(e *syntax.Binary, m *syntax.Matching, left, right []*series) 
 			if i == 0 {
 				continue
 			}
+			if m.Many == syntax.OneToOne {
+				if matched[sig] == nil {
+					matched[sig] = map[int32]bool{}
+				}
+				if matched[sig][p.step] {
+					return nil, &MatchError{Msg: fmt.Sprintf("several elements on the left side match %s: say so by group_left or group_right", o.ss[i-1].labels)}
+				}
+				matched[sig][p.step] = true
+			}
 			a, c := p.v, o.v[p.step]
 			if m.Many == syntax.ManyRight {
 				a, c = c, a
@@ -266,15 +275,6 @@ func (r *run) join(e *syntax.Binary, m *syntax.Matching, left, right []*series) 
 			}
 			if !keep {
 				continue
-			}
-			if m.Many == syntax.OneToOne {
-				if matched[sig] == nil {
-					matched[sig] = map[int32]bool{}
-				}
-				if matched[sig][p.step] {
-					return nil, &MatchError{Msg: fmt.Sprintf("several elements on the left side match %s: say so by group_left or group_right", o.ss[i-1].labels)}
-				}
-				matched[sig][p.step] = true
 			}
 			t := out.of(res.of(s.labels, o.ss[i-1].labels))
 			t.points = append(t.points, point{p.step, v})

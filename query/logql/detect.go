@@ -207,7 +207,7 @@ func lineFields(line string, f func(name, value, parser string, path []string)) 
 			}
 			continue
 		}
-		if l.Err() == nil {
+		if !l.Bad() {
 			return
 		}
 		l.Skip()

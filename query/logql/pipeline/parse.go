@@ -280,12 +280,11 @@ func (p *logfmtParser) process(e *entry) bool {
 	p.l.Reset(e.line)
 	for {
 		if !p.l.Next() {
-			err := p.l.Err()
-			if err == nil {
+			if !p.l.Bad() {
 				return true
 			}
 			if p.strict {
-				e.fail(errLogfmt, err.Error())
+				e.fail(errLogfmt, p.l.Err().Error())
 				return true
 			}
 			p.l.Skip()

@@ -390,7 +390,7 @@ func (p *parser) labelReplace() *LabelReplace {
 				p.fail(v, fmt.Sprintf("%q is not a label name", v.text), "")
 			}
 		case 3:
-			if _, err := regexp.Compile("^(?:" + v.text + ")$"); err != nil {
+			if _, err := regexp.Compile(v.text); err != nil {
 				p.fail(v, "invalid regular expression: "+regexpProblem(err), "")
 			}
 		}
