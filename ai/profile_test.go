@@ -348,6 +348,8 @@ func TestBinsIndex(t *testing.T) {
 		}
 	}
 	require.Len(t, ai.DefaultBins().Edges, 208)
+	require.True(t, slices.IsSorted(ai.DefaultBins().Edges))
+	require.Equal(t, uint64(0x139dde7f3046758), ai.DefaultBins().ID(), "stored profiles refer to it")
 }
 
 func exampleModel(t testing.TB) *ai.ModelProfile {

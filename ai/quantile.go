@@ -1,6 +1,10 @@
 package ai
 
-import "math"
+import (
+	"math"
+	"slices"
+	"strconv"
+)
 
 // DefaultBins are the cells of numbers before there is a baseline: zero, and
 // six cells a decade on both sides of it from 10⁻⁶ to 10¹¹. They give rough
@@ -10,20 +14,23 @@ func DefaultBins() *Bins { return defaultBins }
 var defaultBins = makeDefaultBins()
 
 func makeDefaultBins() *Bins {
-	const perDecade, low, high = 6, -6, 11
-	var edges []float64
-	for k := high * perDecade; k >= low*perDecade; k-- {
-		edges = append(edges, -math.Pow(10, float64(k)/perDecade))
+	var positive []float64
+	for decade := -6; decade < 11; decade++ {
+		for _, digits := range []string{"1", "1.5", "2", "3", "5", "7"} {
+			// Parsing rounds alike on every machine; powers do not.
+			x, _ := strconv.ParseFloat(digits+"e"+strconv.Itoa(decade), 64)
+			positive = append(positive, x)
+		}
+	}
+	positive = append(positive, 1e11)
+	edges := make([]float64, 0, 2*len(positive)+2)
+	for _, x := range slices.Backward(positive) {
+		edges = append(edges, -x)
 	}
 	// Zero itself has a cell: the one that ends at it and begins just below it.
 	edges = append(edges, -math.SmallestNonzeroFloat64, 0)
-	for k := low * perDecade; k <= high*perDecade; k++ {
-		edges = append(edges, math.Pow(10, float64(k)/perDecade))
-	}
-	b, err := NewNumericBins(edges, 0)
-	if err != nil {
-		return &Bins{} // Unreachable: a test makes them.
-	}
+	b := &Bins{Edges: append(edges, positive...)}
+	_ = b.freeze() // The edges are right; a test checks them.
 	return b
 }
 

@@ -75,3 +75,19 @@ func TestKindText(t *testing.T) {
 	_, err := ai.Kind(99).MarshalText()
 	require.Error(t, err)
 }
+
+func FuzzValue(f *testing.F) {
+	for _, doc := range []string{"null", "1e300", `"a\u0000"`, "true", "[1,2]", "[]", `{"a":1}`} {
+		f.Add([]byte(doc))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		var v, back ai.Value
+		if json.Unmarshal(doc, &v) != nil {
+			return
+		}
+		again, err := json.Marshal(v)
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(again, &back))
+		require.True(t, v.Equal(back), "%s came back as %s", doc, again)
+	})
+}

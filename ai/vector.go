@@ -127,15 +127,27 @@ func (p *Projection) AddKernel(sum, sketch []float64) {
 	scale := 1 / math.Sqrt(Frequencies)
 	n := len(sketch)
 	for f := range Frequencies {
-		w := p.w[f*n : f*n+n]
-		var dot float64
-		for i, x := range sketch {
-			dot += float64(w[i]) * x
-		}
-		sin, cos := math.Sincos(dot)
+		sin, cos := math.Sincos(dot(p.w[f*n:f*n+n], sketch))
 		sum[f] += scale * cos
 		sum[Frequencies+f] += scale * sin
 	}
+}
+
+// dot returns the inner product, in four sums that do not wait for each other.
+// Both have the same length.
+func dot(w []float32, x []float64) float64 {
+	var a, b, c, d float64
+	for len(x) >= 4 && len(w) >= 4 {
+		a += float64(w[0]) * x[0]
+		b += float64(w[1]) * x[1]
+		c += float64(w[2]) * x[2]
+		d += float64(w[3]) * x[3]
+		w, x = w[4:], x[4:]
+	}
+	for i := range x {
+		a += float64(w[i]) * x[i]
+	}
+	return (a + b) + (c + d)
 }
 
 // VectorSummary sums up the vectors of one feature in one window. Divide by the

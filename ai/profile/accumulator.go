@@ -25,7 +25,8 @@ type Accumulator struct {
 
 	slots  []slot           // What the windows' counters are indexed by.
 	byName map[string]int32 // Index in slots.
-	hints  []int32          // The slot of the i-th feature of the last record.
+	hints  []int32          // The slot of the i-th feature of the last record,
+	hintsP []int32          // and of its i-th class.
 	free   []int32          // Slots to use again.
 	inputs int              // Slots of features that are not derived.
 	// classes is the number of slots of class probabilities.
@@ -96,7 +97,7 @@ func (a *Accumulator) SetBaseline(b *ai.Baseline) {
 // use starts again with the features of a baseline, which may be nil.
 func (a *Accumulator) use(b *ai.Baseline) {
 	a.baseline = b
-	a.slots, a.free, a.hints = nil, nil, nil
+	a.slots, a.free, a.hints, a.hintsP = nil, nil, nil, nil
 	a.byName = make(map[string]int32)
 	a.inputs, a.classes, a.full = 0, 0, false
 	a.prediction, a.confidence = -1, -1
@@ -183,11 +184,19 @@ func (a *Accumulator) addAnswer(w *window, inf *ai.Inference) {
 	for i := range inf.Probabilities {
 		c := &inf.Probabilities[i]
 		best = max(best, c.P)
-		if s, ok := a.classSlot(c.Class); ok {
-			a.update(w, s, ai.Number(c.P))
-		} else {
-			w.dropped.Classes++
+		if i == len(a.hintsP) {
+			a.hintsP = append(a.hintsP, -1)
 		}
+		s := a.hintsP[i]
+		if s < 0 || a.slots[s].name[len(ai.ProbabilityPrefix):] != c.Class {
+			var ok bool
+			if s, ok = a.classSlot(c.Class); !ok {
+				w.dropped.Classes++
+				continue
+			}
+			a.hintsP[i] = s
+		}
+		a.update(w, s, ai.Number(c.P))
 	}
 	if a.confidence < 0 {
 		a.confidence, _ = a.slot(ai.ConfidenceFeature)
@@ -250,15 +259,14 @@ func (a *Accumulator) slot(name string) (int32, bool) {
 // classSlot returns the slot of a class's probability, and makes one where there
 // is room.
 func (a *Accumulator) classSlot(class string) (int32, bool) {
-	// The compiler does not allocate for a concatenation that only looks up, as
-	// long as it is short.
-	if s, ok := a.byName[ai.ProbabilityPrefix+class]; ok {
+	name := ai.ProbabilityPrefix + class
+	if s, ok := a.byName[name]; ok {
 		return s, true
 	}
 	if a.classes >= a.opt.MaxClasses {
 		return -1, false
 	}
-	return a.addSlot(ai.ProbabilityPrefix + class), true
+	return a.addSlot(name), true
 }
 
 func (a *Accumulator) addSlot(name string) int32 {

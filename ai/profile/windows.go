@@ -24,7 +24,7 @@ func (a *Accumulator) window(ts, now time.Time) *window {
 		a.leaveOut(now, ai.Dropped{Early: 1})
 		return nil
 	}
-	if a.history.has(at) {
+	if ts.Unix() < 0 || a.history.has(at) {
 		a.leaveOut(now, ai.Dropped{Late: 1})
 		return nil
 	}
@@ -172,6 +172,11 @@ func (a *Accumulator) close(i int, done bool) {
 		a.history.add(w.Window, a.opt.MaxClosed)
 	}
 	mp := a.profile(w)
+	for s := range a.slots {
+		if p := mp.Features[a.slots[s].name]; p != nil {
+			a.slots[s].relearn(p)
+		}
+	}
 	for j := range a.ready {
 		r := &a.ready[j]
 		if r.Window.Start.Equal(mp.Window.Start) && r.BaselineID == mp.BaselineID && r.Merge(mp) == nil {
@@ -180,6 +185,20 @@ func (a *Accumulator) close(i int, done bool) {
 		}
 	}
 	a.ready = append(a.ready, result{mp, !done})
+}
+
+// relearn corrects the kind of a feature without a baseline whose first value
+// was not like the others, for the windows to come.
+func (sl *slot) relearn(p *ai.Profile) {
+	if sl.baseline != nil {
+		return
+	}
+	most := p.Count
+	for _, k := range []ai.Kind{ai.KindNumber, ai.KindString, ai.KindBool, ai.KindVector} {
+		if n := p.TypeErrors.Of(k); n > most {
+			most, sl.kind = n, k
+		}
+	}
 }
 
 // profile returns the profile of a window. The feature profiles are the window's

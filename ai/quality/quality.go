@@ -14,6 +14,8 @@
 // Each kind of finding is one file with one catalogue line.
 package quality
 
+//go:generate go test . -run TestDocsPage -rewrite
+
 import (
 	"cmp"
 	"fmt"

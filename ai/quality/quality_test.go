@@ -2,6 +2,7 @@ package quality
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -74,6 +75,18 @@ func TestCatalogue(t *testing.T) {
 		}
 		require.True(t, found, "no script finds %s", c.ID)
 	}
+}
+
+// TestDocsPage compares docs/data-quality.md with the catalogue; -rewrite writes it.
+func TestDocsPage(t *testing.T) {
+	const path = "../../docs/data-quality.md"
+	if f := flag.Lookup("rewrite"); f != nil && f.Value.String() == "true" {
+		require.NoError(t, os.WriteFile(path, []byte(Page()), 0o644))
+		return
+	}
+	page, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, Page(), string(page), "run go generate ./ai/quality")
 }
 
 func TestOptionsValidate(t *testing.T) {
