@@ -102,10 +102,10 @@ func TestNoFalseAlarms(t *testing.T) {
 	const spec = "a: normal 0 1 missing 0.1\nb: lognormal 0 2 missing 0.01\nc: choice x 0.5 y 0.3 z 0.19 rare 0.01\n" +
 		"d: integers 0 20 absent 0.3\ne: bool 0.02\nf1..f10: normal 5 1 missing 0.05 instead 0.02 \"n/a\""
 	windows, found := 0, 0
-	for seed := range uint64(8) {
+	for seed := range uint64(6) {
 		base := build(t, spec, 1001, seed)
-		for _, n := range []int{10, 30, 50, 100, 200, 500, 1000, 3000} {
-			for repeat := range uint64(6) {
+		for _, n := range []int{10, 30, 50, 100, 200, 500, 1000} {
+			for repeat := range uint64(4) {
 				windows++
 				m := window(t, base, spec, n, 1000+seed*100+repeat)
 				if f := Evaluate(base, m, Options{}); len(f) > 0 {
@@ -115,9 +115,9 @@ func TestNoFalseAlarms(t *testing.T) {
 			}
 		}
 	}
-	// 384 windows: fewer than 1 on average at 0.001 a window and check; effects have
-	// to be above their thresholds as well.
-	require.LessOrEqual(t, found, 2, "of %d windows", windows)
+	// 168 windows: 0.2 on average at 0.001 a window and check; effects have to be
+	// above their thresholds as well.
+	require.LessOrEqual(t, found, 1, "of %d windows", windows)
 }
 
 // TestFindsWhatIsThere checks that the price of caution is small: a third of
