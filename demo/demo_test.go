@@ -53,17 +53,17 @@ func TestTheStory(t *testing.T) {
 	out := &output{}
 	p := &fakePlatform{t: t}
 	err := Run(t.Context(), Options{
-		Stdout: out, Platform: p, Dir: dir, Once: true, Healthy: 1500 * time.Millisecond, Broken: 100 * time.Millisecond, Rate: 8,
+		Stdout: out, Platform: p, Dir: dir, Once: true, Healthy: 1500 * time.Millisecond, Broken: 100 * time.Millisecond, Rate: 5,
 	})
 	require.NoError(t, err, out)
 	told := out.String()
 	at := 0
 	for _, want := range []string{
-		"modelwatch is ready", "page     " + p.server.URL + "/", "is up", "It is healthy: 0.", "102 input features",
-		"handed", "inferences and labels over", "doubles the behaviour features", "modelwatch sees it: ", "above 1.5 s",
+		"modelwatch is ready", "page     " + p.server.URL + "/", "is up", "It is healthy: ", "102 input features",
+		"doubles the behaviour features", "modelwatch sees it: ", "above 1.5 s",
 		"is firing", "A mail has come:", "admin@example.com (over TLS, logged in as alertmanager)",
 		"Subject: [FIRING:1] HighInferenceLatency ai_service", "latency > 1.5s", "From the breach seen to the mail",
-		"is 202", `"level":"error","msg":"OutOfMemory: embedding matrix`, "The features go back", "modelwatch sees 0.", "That was the story",
+		"is 202. It was 102.", `"level":"error","msg":"OutOfMemory: embedding matrix`, "The features go back", "That was the story",
 	} {
 		i := strings.Index(told[at:], want)
 		require.GreaterOrEqual(t, i, 0, "%q is missing, or comes too early, in\n%s", want, told)
@@ -73,6 +73,7 @@ func TestTheStory(t *testing.T) {
 		}
 	}
 	require.Less(t, strings.Index(told, "The features go back"), strings.Index(told, "Subject: [RESOLVED] HighInferenceLatency"))
+	require.Contains(t, told, "inferences and labels over to "+p.server.URL+"/ai/v1/ through the Go client")
 	require.Positive(t, p.inferences)
 	require.Empty(t, left(t, dir), "nothing is left behind")
 }
@@ -86,7 +87,7 @@ func TestWithoutLogsAndInferencesUntilStopped(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() {
-		done <- Run(ctx, Options{Stdout: out, Platform: p, Dir: dir, Keep: true, Healthy: 2500 * time.Millisecond, Broken: time.Millisecond, Rate: 8})
+		done <- Run(ctx, Options{Stdout: out, Platform: p, Dir: dir, Keep: true, Healthy: 2500 * time.Millisecond, Broken: time.Millisecond, Rate: 5})
 	}()
 	require.Eventually(t, func() bool { return strings.Contains(out.String(), "until you press Ctrl-C") }, 40*time.Second, 20*time.Millisecond, out)
 	cancel()
@@ -132,6 +133,10 @@ func TestAStepThatDoesNotHappen(t *testing.T) {
 	require.ErrorContains(t, s.fire(t.Context()), "a mail with FIRING and HighInferenceLatency in its subject did not happen within 200ms: no mail at all has come")
 	s.letters.mails = []mail.Mail{{Subject: "[FIRING:1] Other", Received: time.Now().Add(time.Minute)}}
 	require.ErrorContains(t, s.fire(t.Context()), "the mails that came are: [FIRING:1] Other")
+	require.ErrorContains(t, s.explain(t.Context()), "the number of features growing did not happen")
+	p.mu.Lock()
+	p.values[featuresQuery] = 202
+	p.mu.Unlock()
 	require.ErrorContains(t, s.explain(t.Context()), errorLines+" finds nothing")
 	require.ErrorContains(t, s.recover(t.Context()), "the latency coming back did not happen")
 	p.mu.Lock()

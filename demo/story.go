@@ -35,6 +35,9 @@ type story struct {
 	base       string
 	serviceURL string
 	dir        string
+
+	features   float64 // how many there are in good health
+	toldAbsent bool    // that inferences are not taken
 }
 
 // run tells the story and, unless it is told once, stays until the context
@@ -163,11 +166,11 @@ func (s *story) healthy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	features, _, err := s.watch.value(ctx, featuresQuery)
+	s.features, _, err = s.watch.value(ctx, featuresQuery)
 	if err != nil {
 		return err
 	}
-	s.tell.say("Still healthy after %s: %.2f s an inference, %.1f a second, %.0f input features.", s.opts.Healthy, latency, rate, features)
+	s.tell.say("Still healthy after %s: %.2f s an inference, %.1f a second, %.0f input features.", s.opts.Healthy, latency, rate, s.features)
 	s.tellInferences()
 	return nil
 }
@@ -178,7 +181,8 @@ func (s *story) tellInferences() {
 	switch {
 	case stats.Sent > 0:
 		s.tell.say("It has handed %d inferences and labels over to %s/ai/v1/ through the Go client.", stats.Sent, s.base)
-	case stats.Drops.Refused > 0:
+	case stats.Drops.Refused > 0 && !s.toldAbsent:
+		s.toldAbsent = true
 		s.tell.say("This modelwatch did not take the inferences that it handed over: %v. Nothing of the story depends on them.", stats.LastError)
 	}
 }
@@ -235,13 +239,11 @@ func (s *story) untilMail(ctx context.Context, since time.Time, words ...string)
 // explain looks for the reason as the mail's reader would. That there are no
 // logs to search is told, and no failure.
 func (s *story) explain(ctx context.Context) error {
-	features, found, err := s.watch.value(ctx, featuresQuery)
+	features, err := s.untilValue(ctx, "the number of features growing", featuresQuery, func(v float64) bool { return v > s.features })
 	if err != nil {
 		return err
 	}
-	if found {
-		s.tell.say("Why? %s is %.0f: the features that were 102.", featuresQuery, features)
-	}
+	s.tell.say("Why? %s is %.0f. It was %.0f.", featuresQuery, features, s.features)
 	var lines []string
 	absent := false
 	err = s.until(ctx, "error lines of the AI service in the logs", func(ctx context.Context) (bool, string) {
@@ -292,9 +294,7 @@ func (s *story) recover(ctx context.Context) error {
 	if _, err := s.untilMail(ctx, start, "RESOLVED", alertName); err != nil {
 		return err
 	}
-	if stats := s.client.Stats(); stats.Sent > 0 {
-		s.tellInferences()
-	}
+	s.tellInferences()
 	s.tell.say("That was the story, in %.0f s: breach, alert, mail, recovery, mail.", time.Since(s.tell.start).Seconds())
 	return nil
 }
