@@ -15,6 +15,7 @@ import (
 // names reads a mapping of new names to the extracted values that they take; the default is the value of the same name.
 func names(r *node.Reader, n *yaml.Node, where string, key *yaml.Node, labels bool) map[string]string {
 	out := map[string]string{}
+	before := len(r.Problems)
 	r.Pairs(n, where, func(name string, v *yaml.Node) {
 		if labels && !model.LegacyValidation.IsValidLabelName(name) {
 			r.Fail(v, "letters, digits and underscores only, and no digit first", "%s: %q is not a label name", where, name)
@@ -25,7 +26,7 @@ func names(r *node.Reader, n *yaml.Node, where string, key *yaml.Node, labels bo
 			out[name] = v.Value
 		}
 	})
-	if len(out) == 0 {
+	if len(out) == 0 && len(r.Problems) == before {
 		r.Fail(key, "", "%s needs at least one name", where)
 		return nil
 	}
@@ -58,8 +59,6 @@ func readMetadata(r *node.Reader, n *yaml.Node, where string, key *yaml.Node) ma
 				e.Metadata = map[string]string{}
 			}
 			e.Metadata[name] = v
-			// A label that moves into the metadata is not a label any more.
-			delete(e.Labels, source)
 		}
 		return true
 	})
