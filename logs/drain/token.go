@@ -7,15 +7,33 @@ import "strings"
 func tokenize(dst []string, line string, max int) []string {
 	for line != "" && len(dst) <= max {
 		n := 0
-		sep := between(line[0])
-		for n < len(line) && between(line[n]) == sep {
+		for n < len(line) && !between(line[n]) {
 			n++
 		}
-		dst = append(dst, line[:n])
-		line = line[n:]
+		for n > 0 && ending(line[n-1]) {
+			n--
+		}
+		if n > 0 {
+			dst = append(dst, line[:n])
+			line = line[n:]
+		}
+		n = 0
+		for n < len(line) && ending(line[n]) {
+			n++
+		}
+		for n < len(line) && between(line[n]) {
+			n++
+		}
+		if n > 0 {
+			dst = append(dst, line[:n])
+			line = line[n:]
+		}
 	}
 	return dst
 }
+
+// ending is true for characters that stand at the end of a word without being part of it.
+func ending(c byte) bool { return c == ':' || c == '.' || c == '!' || c == '?' }
 
 // between is true for characters that stand between words.
 func between(c byte) bool {
@@ -26,7 +44,17 @@ func between(c byte) bool {
 	return false
 }
 
-func separator(t string) bool { return between(t[0]) && t != Wildcard }
+func separator(t string) bool {
+	if t == Wildcard {
+		return false
+	}
+	for i := range len(t) {
+		if !between(t[i]) && !ending(t[i]) {
+			return false
+		}
+	}
+	return true
+}
 
 // value is true for words that are plainly a value and not part of what a line says: numbers with or without a unit,
 // times, addresses and identifiers.

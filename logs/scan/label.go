@@ -86,7 +86,7 @@ func jsonLabel(object, parent, name string) (text string, found bool, err error)
 		}
 		if v.Kind == Object {
 			p := Nested(parent, key)
-			if p != "" && (len(name) <= len(p)+1 || name[:len(p)] != p || name[len(p)] != '_') {
+			if p != "" && (len(name) < len(p)+1 || name[:len(p)] != p || name[len(p)] != '_') {
 				return nil
 			}
 			t, ok, err := jsonLabel(v.Raw, p, name)

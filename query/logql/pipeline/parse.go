@@ -17,6 +17,8 @@ type wanted struct {
 	names []string
 	// stop is true if the parser may stop once it has all names.
 	stop bool
+	// strict is true if values that are not wanted must be valid too.
+	strict bool
 }
 
 func (w *wanted) has(name string) bool { return w.all || slices.Contains(w.names, name) }
@@ -32,7 +34,7 @@ func (w *wanted) add(e *entry, name, value string) {
 
 // compileParser makes a parser stage, or nil if none of its labels nor its errors can be seen.
 func compileParser(s *syntax.Parser, need *Need) (maker, error) {
-	w := wanted{all: need.All, names: slices.Clone(need.Names)}
+	w := wanted{all: need.All, names: slices.Clone(need.Names), strict: !need.Partial}
 	w.names = slices.DeleteFunc(w.names, func(n string) bool { return n == syntax.ErrorLabel || n == syntax.ErrorDetailsLabel })
 	w.stop = need.Partial && !need.All && !need.errors() && len(w.names) > 0
 	if need.Partial && !need.All && !need.errors() && len(w.names) == 0 && s.Kind != syntax.ParseUnpack {
@@ -42,7 +44,7 @@ func compileParser(s *syntax.Parser, need *Need) (maker, error) {
 	switch s.Kind {
 	case syntax.ParseJSON:
 		if len(s.Fields) > 0 {
-			return newJSONFields(s.Fields, w)
+			return newJSONFields(s.Fields, w, need.Partial)
 		}
 		return func() stage { return &jsonParser{want: w} }, nil
 	case syntax.ParseLogfmt:
@@ -130,6 +132,10 @@ func (p *jsonParser) prepare(s *Stream) {
 	}
 }
 
+func (p *jsonParser) nested(name string, v scan.Value) error {
+	return scan.Members(v.Raw, func(key string, v scan.Value) error { return p.member(name, key, v) })
+}
+
 // member looks at one member for the wanted labels.
 func (p *jsonParser) member(parent, key string, v scan.Value) error {
 	switch v.Kind {
@@ -138,9 +144,12 @@ func (p *jsonParser) member(parent, key string, v scan.Value) error {
 	case scan.Object:
 		name := scan.Nested(parent, key)
 		for _, n := range p.names {
-			if name == "" || len(n) > len(name)+1 && n[len(name)] == '_' && n[:len(name)] == name {
-				return scan.Members(v.Raw, func(key string, v scan.Value) error { return p.member(name, key, v) })
+			if name == "" || len(n) >= len(name)+1 && n[len(name)] == '_' && n[:len(name)] == name {
+				return p.nested(name, v)
 			}
+		}
+		if p.want.strict {
+			return p.nested(name, v) // it may be broken inside
 		}
 		return nil
 	}
@@ -162,6 +171,10 @@ func (p *jsonParser) member(parent, key string, v scan.Value) error {
 		}
 	}
 	if name == "" {
+		if p.want.strict && v.Escaped {
+			_, err := v.Text()
+			return err
+		}
 		return nil
 	}
 	text, err := v.Text()
@@ -188,10 +201,10 @@ type jsonField struct {
 	path  []syntax.PathStep
 }
 
-func newJSONFields(fields []syntax.Field, w wanted) (maker, error) {
+func newJSONFields(fields []syntax.Field, w wanted, partial bool) (maker, error) {
 	p := &jsonFields{}
 	for _, f := range fields {
-		if !w.has(f.Label) && !w.has(f.Label+extracted) {
+		if partial && !w.has(f.Label) && !w.has(f.Label+extracted) {
 			continue
 		}
 		path, err := syntax.ParseJSONPath(f.Path)
