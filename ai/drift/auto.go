@@ -83,7 +83,7 @@ func (b *prepared) incomparable() string {
 
 // valueTests appends the tests of a feature's values, which share weight.
 func (e *Evaluator) valueTests(tests []Test, b *prepared, w *ai.Profile, method string, weight float64, s *scratch) []Test {
-	if sp := e.specs[method]; sp != nil && sp.stat != nil && slices.Contains(sp.Data, b.data()) {
+	if sp := e.chosenOf(method, b); sp != nil {
 		return append(tests, e.chosen(sp, b, w, weight, s))
 	}
 	first := len(tests)

@@ -280,7 +280,7 @@ type scratch struct {
 	cur, rough   []float64
 	ref          []float64
 	cells        []float64
-	u            []float64
+	ends         []float64
 	p, qualified []float64
 	out          []float64
 	index        []int

@@ -14,10 +14,14 @@ func Hellinger(ref, cur []float64) float64 {
 	}
 	var d float64
 	for i := range ref {
-		x := math.Sqrt(ref[i]/n) - math.Sqrt(cur[i]/m)
-		d += x * x
+		d += hellingerTerm(ref[i], cur[i], n, m)
 	}
-	return math.Sqrt(min(d/2, 1))
+	return math.Sqrt(min(d, 1))
+}
+
+func hellingerTerm(r, c, n, m float64) float64 {
+	x := math.Sqrt(r/n) - math.Sqrt(c/m)
+	return x * x / 2
 }
 
 // correctedHellinger is Hellinger without what sampling adds: of two samples

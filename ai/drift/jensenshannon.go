@@ -17,14 +17,20 @@ func JensenShannon(ref, cur []float64) float64 {
 	}
 	var d float64
 	for i := range ref {
-		p, q := ref[i]/n, cur[i]/m
-		mid := (p + q) / 2
-		if p > 0 {
-			d += p * math.Log2(p/mid)
-		}
-		if q > 0 {
-			d += q * math.Log2(q/mid)
-		}
+		d += jensenShannonTerm(ref[i], cur[i], n, m)
 	}
-	return math.Sqrt(min(max(d/2, 0), 1))
+	return math.Sqrt(min(max(d, 0), 1))
+}
+
+func jensenShannonTerm(r, c, n, m float64) float64 {
+	p, q := r/n, c/m
+	mid := (p + q) / 2
+	var d float64
+	if p > 0 {
+		d += p * math.Log2(p/mid)
+	}
+	if q > 0 {
+		d += q * math.Log2(q/mid)
+	}
+	return d / 2
 }

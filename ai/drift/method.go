@@ -80,11 +80,12 @@ type spec struct {
 	// root says that stat is a distance: its square is what has a null
 	// distribution free of the sample sizes, and what is corrected for bias.
 	root bool
+	// term, for statistics that are sums over cells (after squaring, for root), is
+	// one cell's: its counts in baseline and window, and the sizes of these.
+	term func(r, c, n, m float64) float64
 	// hellinger says that stat is only for the test, and the score is the
 	// corrected Hellinger distance.
 	hellinger bool
-	// exact, where set, is the p-value.
-	exact func(c *cells, scratch []float64) float64
 }
 
 // cells are the counts of one feature in baseline and window.
@@ -93,7 +94,6 @@ type cells struct {
 	n, m     float64 // Their sums.
 	ends     []float64
 	unit     float64 // The baseline's deviation, for distances in units of values.
-	order    []int32 // For contingencyP.
 }
 
 const hellingerUnit = "Hellinger distance"
@@ -118,7 +118,7 @@ func specs() []spec {
 				Message: "The shares of categories, or of ten ranges of values, changed.",
 			},
 			cells: coarse, stat: func(c *cells) float64 { x, _ := ChiSquare(c.ref, c.cur); return x },
-			hellinger: true, exact: func(c *cells, scratch []float64) float64 { return contingencyP(c.ref, c.cur, c.order, scratch) },
+			hellinger: true,
 		},
 		{
 			Method: Method{
@@ -149,7 +149,7 @@ func specs() []spec {
 				Direction: ai.Above, Threshold: defaultFloor,
 				Message: "The shares of categories, or of ten ranges of values, changed.",
 			},
-			cells: coarse, stat: func(c *cells) float64 { x, _ := GTest(c.ref, c.cur); return x * (c.n + c.m) / (c.n * c.m) },
+			cells: coarse, stat: func(c *cells) float64 { x, _ := GTest(c.ref, c.cur); return x },
 			hellinger: true,
 		},
 		{
@@ -158,7 +158,7 @@ func specs() []spec {
 				Direction: ai.Above, Threshold: 0.1,
 				Message: "The shares of categories, or of ten ranges of values, are that far apart.",
 			},
-			cells: coarse, stat: func(c *cells) float64 { return Hellinger(c.ref, c.cur) }, root: true,
+			cells: coarse, stat: func(c *cells) float64 { return Hellinger(c.ref, c.cur) }, root: true, term: hellingerTerm,
 		},
 		{
 			Method: Method{
@@ -166,7 +166,7 @@ func specs() []spec {
 				Direction: ai.Above, Threshold: 0.1,
 				Message: "The shares of categories, or of ten ranges of values, are that far apart.",
 			},
-			cells: coarse, stat: func(c *cells) float64 { return JensenShannon(c.ref, c.cur) }, root: true,
+			cells: coarse, stat: func(c *cells) float64 { return JensenShannon(c.ref, c.cur) }, root: true, term: jensenShannonTerm,
 		},
 		{
 			Method: Method{
@@ -203,7 +203,7 @@ func specs() []spec {
 				Direction: ai.Above, Threshold: 0.1,
 				Message: "The shares of categories, or of ten ranges of values, changed; 0.1 is commonly read as moderate and 0.25 as large.",
 			},
-			cells: coarse, stat: func(c *cells) float64 { return PopulationStability(c.ref, c.cur) },
+			cells: coarse, stat: func(c *cells) float64 { return PopulationStability(c.ref, c.cur) }, term: populationStabilityTerm,
 		},
 		{
 			Method: Method{

@@ -19,17 +19,21 @@ func PopulationStability(ref, cur []float64) float64 {
 	}
 	var psi float64
 	for i := range ref {
-		if ref[i] <= 0 && cur[i] <= 0 {
-			continue
-		}
-		p, q := ref[i]/n, cur[i]/m
-		if p <= 0 {
-			p = halfRow(n)
-		}
-		if q <= 0 {
-			q = halfRow(m)
-		}
-		psi += (p - q) * math.Log(p/q)
+		psi += populationStabilityTerm(ref[i], cur[i], n, m)
 	}
 	return psi
+}
+
+func populationStabilityTerm(r, c, n, m float64) float64 {
+	if r <= 0 && c <= 0 {
+		return 0
+	}
+	p, q := r/n, c/m
+	if p <= 0 {
+		p = halfRow(n)
+	}
+	if q <= 0 {
+		q = halfRow(m)
+	}
+	return (p - q) * math.Log(p/q)
 }
