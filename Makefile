@@ -5,7 +5,8 @@ SHELL := /bin/bash
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 PACKAGE  := github.com/modelwatch/modelwatch/app
-LDFLAGS  := -s -w -X $(PACKAGE).version=$(VERSION) -X $(PACKAGE).revision=$(REVISION)
+LDFLAGS  := -s -w -X $(PACKAGE).version=$(VERSION) -X $(PACKAGE).revision=$(REVISION) \
+            -X github.com/prometheus/common/version.Version=$(VERSION) -X github.com/prometheus/common/version.Revision=$(REVISION)
 TOOLS    := $(CURDIR)/.tools
 VENV     := $(CURDIR)/.venv
 

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/modelwatch/modelwatch/api/prom"
+	"github.com/modelwatch/modelwatch/collect/host"
 	"github.com/modelwatch/modelwatch/collect/scrape"
 	"github.com/modelwatch/modelwatch/config"
 	"github.com/modelwatch/modelwatch/evaluate/rules"
@@ -45,6 +46,7 @@ type App struct {
 	listeners []net.Listener
 
 	store    *metrics.Store
+	host     *host.Collectors
 	engine   *promql.Engine
 	notify   *notify.Manager
 	remote   *remote.Manager
@@ -154,6 +156,7 @@ func (a *App) setUp() error {
 		Timeout:        time.Duration(query.Timeout),
 		MaxConcurrency: query.MaxConcurrency,
 		LookbackDelta:  time.Duration(query.LookbackDelta),
+		Experimental:   query.Experimental,
 		Dir:            a.store.Dir(),
 		Logger:         a.logger,
 		Registerer:     a.registry,
@@ -264,6 +267,9 @@ func (a *App) Start() error {
 	if !a.opts.Quiet {
 		a.greet(a.opts.Stdout)
 	}
+	if err := trim(); err != nil {
+		a.logger.Debug("Memory of starting is kept", "err", err)
+	}
 	return nil
 }
 
@@ -304,7 +310,7 @@ func (a *App) notifyOptions() notify.Options {
 	o.Cluster.ListenAddress = c.Cluster.ListenAddress
 	o.Cluster.AdvertiseAddress = c.Cluster.AdvertiseAddress
 	o.Cluster.Peers = c.Cluster.Peers
-	o.Logger = a.logger.With("component", "notify")
+	o.Logger = a.logger
 	o.Registerer = a.registry
 	return o
 }

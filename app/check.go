@@ -79,7 +79,7 @@ func (c *checker) kind(name string, text []byte, kind config.Kind) {
 		problems = config.CheckPrometheus(name, text)
 		follow = func() { c.ruleFiles(name, text) }
 	case config.KindRules:
-		problems = rules.Check(name, text, promql.NewParser())
+		problems = rules.Check(name, text, promql.NewParser(true))
 	case config.KindAlertmanager:
 		problems = config.CheckAlertmanager(name, text)
 	case config.KindPromtail:

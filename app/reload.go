@@ -136,11 +136,15 @@ func (r *reloader) reload() error {
 	if err != nil {
 		return err
 	}
+	if err := a.host.Watch(watches(cfg.Collect)); err != nil {
+		return err
+	}
 	if err := r.apply(next); err != nil {
-		return errors.Join(err, r.apply(r.current))
+		return errors.Join(err, r.apply(r.current), a.host.Watch(watches(a.config.Collect)))
 	}
 	a.notify.Apply(prepared)
 	r.warnFixed(cfg)
+	a.config.Collect = cfg.Collect
 	r.done(next)
 	return nil
 }

@@ -1,8 +1,46 @@
 package app
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"path/filepath"
 
-// watched makes the registries of what modelwatch measures itself.
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/modelwatch/modelwatch/collect/host"
+	"github.com/modelwatch/modelwatch/collect/host/gpu"
+	"github.com/modelwatch/modelwatch/collect/host/process"
+	"github.com/modelwatch/modelwatch/config"
+)
+
+// watched starts what modelwatch measures itself and returns its registries.
 func (a *App) watched() (prometheus.Gatherers, error) {
-	return prometheus.Gatherers{prometheus.NewRegistry()}, nil
+	c := a.config.Collect
+	collected, err := host.New(host.Options{
+		Logger:      a.logger.With("component", "host"),
+		WithoutHost: !*c.Host,
+		WithoutGPU:  !*c.GPU.Enabled,
+		Processes:   watches(c),
+		GPU: gpu.Options{
+			Command:   c.GPU.NvidiaSMI,
+			Expected:  c.GPU.ExpectedCount,
+			StateFile: filepath.Join(a.config.Storage.Path, "gpus.json"),
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.host = collected
+	a.cleanups.add("stop host metrics", collected.Close)
+	registry := prometheus.NewRegistry()
+	if err := collected.Register(registry); err != nil {
+		return nil, err
+	}
+	return prometheus.Gatherers{registry}, nil
+}
+
+func watches(c config.Collect) []process.Watch {
+	out := make([]process.Watch, 0, len(c.Processes))
+	for _, p := range c.Processes {
+		out = append(out, process.Watch{Service: p.Service, PIDFile: p.PIDFile, Port: p.Port, Command: p.Command})
+	}
+	return out
 }

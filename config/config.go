@@ -96,6 +96,9 @@ type Query struct {
 	MaxSamples     int            `yaml:"max_samples,omitempty"`
 	MaxConcurrency int            `yaml:"max_concurrency,omitempty"`
 	LookbackDelta  model.Duration `yaml:"lookback_delta,omitempty"`
+	// Experimental accepts the parts of PromQL that Prometheus keeps behind
+	// feature flags.
+	Experimental bool `yaml:"experimental,omitempty"`
 }
 
 // Alerting is what concerns notifications.

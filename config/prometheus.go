@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/units"
+	commonconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
 	prometheus "github.com/prometheus/prometheus/config"
 )
@@ -54,6 +55,12 @@ func (c *Config) Prometheus(self Self, logger *slog.Logger) (*prometheus.Config,
 		r.Time = c.Metrics.Retention
 		r.Size = units.Base2Bytes(c.Metrics.RetentionSize)
 	}
+	for _, w := range cfg.RemoteWriteConfigs {
+		hideUser(w.URL, &w.HTTPClientConfig)
+	}
+	for _, r := range cfg.RemoteReadConfigs {
+		hideUser(r.URL, &r.HTTPClientConfig)
+	}
 	own, err := c.selfJob(cfg, self, logger)
 	if err != nil {
 		return nil, err
@@ -67,6 +74,21 @@ func (c *Config) Prometheus(self Self, logger *slog.Logger) (*prometheus.Config,
 	}
 	cfg.ScrapeConfigs = append(cfg.ScrapeConfigs, own)
 	return cfg, nil
+}
+
+// hideUser takes user and password out of a URL, where logs and metrics would
+// show them, and sends them as basic auth instead, which is the same request.
+func hideUser(u *commonconfig.URL, client *commonconfig.HTTPClientConfig) {
+	if u == nil || u.URL == nil || u.User == nil {
+		return
+	}
+	if client.BasicAuth == nil && client.Authorization == nil && client.OAuth2 == nil {
+		password, _ := u.User.Password()
+		client.BasicAuth = &commonconfig.BasicAuth{Username: u.User.Username(), Password: commonconfig.Secret(password)}
+	}
+	bare := *u.URL
+	bare.User = nil
+	u.URL = &bare
 }
 
 // limit sets the limits that a job leaves open.
@@ -111,6 +133,7 @@ scrape_configs:
   - job_name: %s
     scrape_interval: %s
     scrape_timeout: %s
+    enable_compression: false
     scrape_native_histograms: true
     always_scrape_classic_histograms: true
     static_configs:

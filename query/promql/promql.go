@@ -25,6 +25,9 @@ type Options struct {
 	MaxConcurrency int
 	// LookbackDelta is how old a sample may be to count as present.
 	LookbackDelta time.Duration
+	// Experimental also accepts what Prometheus keeps behind feature flags:
+	// experimental functions and modifiers, and delayed removal of names.
+	Experimental bool
 	// Dir keeps the list of queries that were running at a crash.
 	Dir string
 
@@ -39,13 +42,20 @@ type Engine struct {
 	subquery atomic.Int64
 }
 
-// NewParser parses the language that is accepted: all of PromQL without
-// experimental functions.
-func NewParser() parser.Parser { return parser.NewParser(parser.Options{}) }
+// NewParser parses all of PromQL; with experimental also what Prometheus keeps
+// behind feature flags.
+func NewParser(experimental bool) parser.Parser {
+	return parser.NewParser(parser.Options{
+		EnableExperimentalFunctions:  experimental,
+		ExperimentalDurationExpr:     experimental,
+		EnableExtendedRangeSelectors: experimental,
+		EnableBinopFillModifiers:     experimental,
+	})
+}
 
 // New makes an engine.
 func New(opts Options) (*Engine, error) {
-	e := &Engine{parser: NewParser()}
+	e := &Engine{parser: NewParser(opts.Experimental)}
 	e.subquery.Store(time.Minute.Milliseconds())
 	tracker, err := promql.NewActiveQueryTracker(opts.Dir, opts.MaxConcurrency, opts.Logger.With("component", "query"))
 	if err != nil {
@@ -61,6 +71,8 @@ func New(opts Options) (*Engine, error) {
 		NoStepSubqueryIntervalFn: func(int64) int64 { return e.subquery.Load() },
 		EnableAtModifier:         true,
 		EnableNegativeOffset:     true,
+		EnableDelayedNameRemoval: opts.Experimental,
+		UseStartTimestamps:       opts.Experimental,
 		Parser:                   e.parser,
 	})
 	return e, nil
