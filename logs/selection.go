@@ -40,8 +40,8 @@ func (op FilterOp) String() string {
 
 // LineFilter is a condition on the text of a line.
 //
-// Regular expressions have Go's syntax. Case counts, and a dot also matches a newline, as if the pattern began with (?s),
-// unless flags in the pattern say otherwise.
+// Regular expressions have Go's syntax and defaults: case counts, and a dot does not match a newline, unless flags in the
+// pattern such as (?i) and (?s) say otherwise.
 type LineFilter struct {
 	Op FilterOp
 	// Patterns are alternatives and never empty. An empty pattern is contained in, and matches, every line.

@@ -3,6 +3,7 @@ package drain_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -10,8 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/modelwatch/modelwatch/logs/drain"
-	"github.com/modelwatch/modelwatch/query/logql/pipeline"
-	"github.com/modelwatch/modelwatch/query/logql/syntax"
 )
 
 // TestTemplates mines the lines of each case, one a second.
@@ -67,20 +66,21 @@ func TestBounds(t *testing.T) {
 // FuzzAdd: a template matches the line that it was given for.
 func FuzzAdd(f *testing.F) {
 	f.Add("took 5ms for user=bob", "took 7ms for user=ann")
-	f.Add("<_> a", "a <_> <x>")
+	f.Add("a: <b>, c.", "a: <d>, e.")
 	f.Fuzz(func(t *testing.T, a, b string) {
+		a, b = strings.ToValidUTF8(a, ""), strings.ToValidUTF8(b, "")
+		if strings.Contains(a+b, drain.Wildcard) {
+			return // text that looks like a wildcard cannot be told from one
+		}
 		m := drain.New(drain.Options{MaxTemplates: 3})
 		for i := range 6 {
 			line := []string{a, b}[i%2]
 			template, _ := m.Add(line, int64(i))
-			if strings.Contains(line, "<") || line == "" {
-				continue // text that looks like a wildcard cannot be told from one
+			parts := strings.Split(template, drain.Wildcard)
+			for j, p := range parts {
+				parts[j] = regexp.QuoteMeta(p)
 			}
-			match, err := pipeline.LineMatcher(&syntax.LineFilter{Op: syntax.LinePattern, Operands: []syntax.LineOperand{{Text: template}}})
-			require.NoError(t, err)
-			if !strings.Contains(a+b, "<") {
-				require.True(t, match(line), "%q does not match %q", template, line)
-			}
+			require.Regexp(t, "^(?s:"+strings.Join(parts, ".+")+")$", line)
 		}
 	})
 }

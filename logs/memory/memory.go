@@ -162,7 +162,7 @@ func filter(f logs.LineFilter) (func(string) bool, error) {
 			any = append(any, func(s string) bool { return strings.Contains(s, p) })
 			continue
 		}
-		re, err := regexp.Compile("(?s)" + p)
+		re, err := regexp.Compile(p)
 		if err != nil {
 			return nil, err
 		}

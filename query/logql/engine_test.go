@@ -123,6 +123,23 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// An error counts although another worker has come to the end before.
+func TestLateError(t *testing.T) {
+	store := memory.New()
+	s := logs.Stream{Labels: labels.FromStrings("job", "x")}
+	for i := range int64(200) {
+		s.Entries = append(s.Entries, logs.Entry{Timestamp: 1_700_000_000e9 + i, Line: `{"a": 1}`})
+	}
+	s.Entries[199].Line = "broken"
+	require.NoError(t, store.Append(t.Context(), []logs.Stream{s}))
+	type selectOnly struct{ logql.Store }
+	engine := logql.New(selectOnly{store}, logql.Options{Workers: 4})
+	for range 200 {
+		_, err := ask(t.Context(), engine, `sum by (a) (count_over_time({job="x"} | json [1m]))`)
+		require.ErrorContains(t, err, "JSONParserErr")
+	}
+}
+
 // A batch's strings may be overwritten once it is released.
 func TestBorrowedMemory(t *testing.T) {
 	for _, query := range []string{

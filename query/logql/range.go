@@ -294,7 +294,7 @@ func (r *run) scanAll(plan *rangePlan, sel logs.Selection, t *tallies) (err erro
 				b.Release()
 				if err != nil {
 					mu.Lock()
-					if !done { // the first error is enough
+					if errs == nil { // the first is enough; others are of the same kind, or of its end
 						errs = err
 					}
 					done = true

@@ -6,6 +6,7 @@ package syntax
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -437,7 +438,11 @@ func (f *LineFilter) LogFilter() (logs.LineFilter, bool) {
 		if o.IP {
 			return logs.LineFilter{}, false
 		}
-		out.Patterns = append(out.Patterns, o.Text)
+		text := o.Text
+		if f.Op >= LineMatch && strings.Contains(text, ".") {
+			text = "(?s)" + text // in LogQL a dot matches newlines too
+		}
+		out.Patterns = append(out.Patterns, text)
 	}
 	return out, true
 }
