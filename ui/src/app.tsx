@@ -1,0 +1,64 @@
+// The composition of the page: providers and routes. Every page is loaded when it is first visited.
+import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
+import { Notifications } from '@mantine/notifications';
+import { QueryClientProvider } from '@tanstack/react-query';
+import { createBrowserRouter, Outlet, RouterProvider } from 'react-router';
+import { makeClient } from './api/client';
+import { Broken, NotFound } from './components/Broken';
+import { Shell } from './components/Shell';
+import { base } from './lib/base';
+import { CommandProvider } from './lib/commands';
+import { nonce } from './lib/nonce';
+import { TimeProvider } from './lib/time';
+import { LocaleProvider } from './lib/words';
+import { theme } from './theme';
+
+const client = makeClient();
+const schemes = localStorageColorSchemeManager({ key: 'modelwatch.scheme' });
+
+const router = createBrowserRouter(
+  [
+    {
+      element: (
+        <TimeProvider>
+          <Shell>
+            <Outlet />
+          </Shell>
+        </TimeProvider>
+      ),
+      errorElement: <Broken />,
+      HydrateFallback: () => null,
+      children: [
+        {
+          errorElement: <Broken />,
+          children: [
+            { index: true, lazy: () => import('./pages/overview') },
+            { path: 'services/:service', lazy: () => import('./pages/service') },
+            { path: 'services/:service/models/:model', lazy: () => import('./pages/service') },
+            { path: 'explore/*', lazy: () => import('./pages/explore') },
+            { path: 'alerts/*', lazy: () => import('./pages/alerts') },
+            { path: 'dashboards/*', lazy: () => import('./pages/dashboards') },
+            { path: 'status/*', lazy: () => import('./pages/status') },
+            { path: '*', element: <NotFound /> },
+          ],
+        },
+      ],
+    },
+  ],
+  { basename: base.replace(/\/$/, '') || '/' },
+);
+
+export function App() {
+  return (
+    <LocaleProvider>
+      <MantineProvider theme={theme} colorSchemeManager={schemes} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+        <QueryClientProvider client={client}>
+          <CommandProvider>
+            <Notifications position="bottom-right" />
+            <RouterProvider router={router} />
+          </CommandProvider>
+        </QueryClientProvider>
+      </MantineProvider>
+    </LocaleProvider>
+  );
+}
