@@ -1,0 +1,342 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/modelwatch/modelwatch/ai"
+	"github.com/modelwatch/modelwatch/ai/drift"
+	"github.com/modelwatch/modelwatch/ai/performance"
+	"github.com/modelwatch/modelwatch/ai/quality"
+)
+
+const (
+	// maxPooled is the number of windows that are judged together at most.
+	maxPooled = 10
+	// comparedWindows is the number of windows that versions are compared over.
+	comparedWindows = 10
+	// maxUnsaved is the number of closed windows of one version kept while the store
+	// refuses them; older ones are then given up.
+	maxUnsaved = 256
+)
+
+// result is all that was found in one window of a version. It is immutable.
+type result struct {
+	window   ai.Window
+	profile  *ai.ModelProfile
+	baseline *baseline // Whose bins the profile counts in; may be nil.
+	// reference is the baseline's performance side as it was then.
+	reference   *performance.Reference
+	performance *performance.Window // With the labels that were there then.
+
+	// judgedWindow, judgedProfile and judgedBaseline are what drift and findings of
+	// data are about: the window itself, or several small ones together.
+	judgedWindow   ai.Window
+	judgedProfile  *ai.ModelProfile
+	judgedBaseline *baseline
+	drift          []drift.Result
+	quality        []ai.Finding
+
+	judgement      performance.Judgement
+	comparison     *performance.Comparison
+	estimate       *performance.Estimate
+	classification *performance.ClassificationReport
+	regression     *performance.RegressionReport
+
+	findings []ai.Finding // All that is confirmed, and the rest as information.
+	judged   map[ai.Layer]int
+	notes    map[ai.Layer][]string
+}
+
+type findingID struct{ kind, feature string }
+
+// judgeClosed judges and stores the windows that were closed, oldest first.
+func (e *Engine) judgeClosed(now time.Time) bool {
+	type due struct {
+		v *version
+		w *closedWindow
+	}
+	var all []due
+	e.mu.Lock()
+	for _, v := range e.versions {
+		for _, w := range v.closing {
+			all = append(all, due{v, w})
+		}
+	}
+	e.mu.Unlock()
+	slices.SortFunc(all, func(a, b due) int {
+		if c := a.w.Start.Compare(b.w.Start); c != 0 {
+			return c
+		}
+		return a.v.key.Compare(b.v.key)
+	})
+	failed := false
+	done := false
+	for _, d := range all {
+		r, point := e.judge(d.v, d.w, now)
+		rows, err := encodeWindow(r, point)
+		if err == nil {
+			err = e.opt.Profiles.SaveProfiles(context.Background(), rows)
+		}
+		if err != nil {
+			e.metrics.failures.Inc()
+			if !failed {
+				e.log.Error("A window cannot be stored; it will be tried again", "model", d.v.key.String(), "window", d.w.Window.String(), "err", err)
+			}
+			failed = true
+		}
+		e.finish(d.v, d.w, r, point, err == nil)
+		done = done || err == nil
+	}
+	return done
+}
+
+// finish takes a judged window off those that wait, unless it has to be stored yet.
+func (e *Engine) finish(v *version, w *closedWindow, r *result, point Point, stored bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.keep(v, w, r, point)
+	if !stored && len(v.closing) <= maxUnsaved {
+		return
+	}
+	if !stored {
+		e.log.Error("A window is given up: the store has refused too many", "model", v.key.String(), "window", w.Window.String())
+	}
+	if i := slices.Index(v.closing, w); i >= 0 {
+		v.closing = slices.Delete(v.closing, i, i+1)
+		e.closing--
+	}
+	if levels := e.opt.levels(); len(levels) > 0 && stored {
+		e.dirty[span{v.key, ai.WindowAt(w.Start, levels[0])}] = true
+	}
+}
+
+// keep makes a result the newest of its version, if it is. The caller holds mu.
+func (e *Engine) keep(v *version, w *closedWindow, r *result, point Point) {
+	i, found := slices.BinarySearchFunc(v.history, w.Start, func(p Point, t time.Time) int { return p.Start.Compare(t) })
+	if found {
+		v.history[i] = point
+	} else {
+		v.history = slices.Insert(v.history, i, point)
+		if n := len(v.history) - e.opt.Windows.History; n > 0 {
+			v.history = slices.Delete(v.history, 0, n)
+		}
+	}
+	if v.result == nil || !r.window.Start.Before(v.result.window.Start) {
+		v.result = r
+		delete(e.static, v.key)
+	}
+}
+
+// judge says everything about one closed window.
+func (e *Engine) judge(v *version, w *closedWindow, now time.Time) (*result, Point) {
+	e.mu.Lock()
+	v.remember(w)
+	w.baseline.refresh()
+	r := &result{window: w.Window, profile: w.profile, baseline: w.baseline, judged: map[ai.Layer]int{}, notes: map[ai.Layer][]string{}}
+	if w.baseline != nil {
+		r.reference = w.baseline.reference
+	}
+	r.performance = &performance.Window{
+		Options: w.performance.Options, Service: w.performance.Service, Predictions: w.performance.Predictions,
+		Classification: performance.NewClassification(v.task),
+	}
+	if l := v.labels.current(now, &e.opt); l != nil {
+		r.performance.Classification, r.performance.Regression = l.Classification, l.Regression
+	}
+	older := e.older(v)
+	e.mu.Unlock()
+
+	e.judgeData(v, w, r)
+	r.judgement = performance.Judge(v.key, w.Window, r.performance, r.reference, e.opt.Performance)
+	r.read()
+	if older != nil {
+		c := performance.Compare(older.side(w.Start, e.opt.Windows.Length), v.side(w.Start, e.opt.Windows.Length), e.opt.Margins, e.opt.Performance)
+		r.comparison = &c
+		if limit := e.opt.Performance.Limits["version"]; !limit.Off {
+			r.judgement.Results = append(r.judgement.Results, c.Result(e.opt.Performance))
+		}
+	}
+	r.collect(v, &e.opt)
+	v.confirm(r)
+	return r, r.point()
+}
+
+// judgeData compares the data of a window with its baseline: alone if it has enough
+// records, else together with the windows after it.
+func (e *Engine) judgeData(v *version, w *closedWindow, r *result) {
+	p := &closedWindow{Window: w.Window, baseline: w.baseline, profile: w.profile}
+	if v.pool != nil && v.pool.baseline.id() != w.baseline.id() {
+		v.pool, v.pooled = nil, 0
+	}
+	if v.pool != nil || w.profile.Inputs < e.opt.Windows.Together {
+		p = v.pooledWith(w)
+		if p.profile.Inputs < e.opt.Windows.Together && v.pooled < maxPooled {
+			v.pool = p
+			// What was found before still holds, until there is more to say.
+			if before := v.result; before != nil && before.judgedBaseline.id() == w.baseline.id() {
+				r.judgedWindow, r.judgedProfile, r.judgedBaseline = before.judgedWindow, before.judgedProfile, before.judgedBaseline
+				r.drift, r.quality = before.drift, before.quality
+				return
+			}
+		} else {
+			v.pool, v.pooled = nil, 0
+		}
+	}
+	r.judgedWindow, r.judgedProfile, r.judgedBaseline = p.Window, p.profile, p.baseline
+	if p.profile.Records > 0 {
+		r.drift = e.drift.Evaluate(p.baseline.content(), p.profile.Features)
+	}
+	r.quality = quality.Evaluate(p.baseline.content(), p.profile, e.opt.Quality)
+}
+
+// pooledWith returns the pooled windows and w together.
+func (v *version) pooledWith(w *closedWindow) *closedWindow {
+	sum := &ai.ModelProfile{Key: v.key, Window: w.Window, BaselineID: w.profile.BaselineID}
+	if v.pool != nil {
+		sum.Window.Start = v.pool.Start
+		sum.Window.Length = w.End().Sub(v.pool.Start)
+		if sum.Window.Length <= 0 || sum.Merge(v.pool.profile) != nil {
+			sum = &ai.ModelProfile{Key: v.key, Window: w.Window, BaselineID: w.profile.BaselineID}
+			v.pooled = 0
+		}
+	}
+	v.pooled++
+	_ = sum.Merge(w.profile) // The bins are the same, for the baseline is.
+	return &closedWindow{Window: sum.Window, baseline: w.baseline, profile: sum}
+}
+
+// read takes the figures that several readers want from the window.
+func (r *result) read() {
+	if c := r.performance.Classification; c.N() > 0 {
+		report := c.Report()
+		r.classification = &report
+	}
+	if r.performance.Regression.N() > 0 {
+		report := r.performance.Regression.Report()
+		r.regression = &report
+	}
+	if r.performance.Predictions.N() > 0 && r.reference != nil {
+		estimate := r.reference.Estimate(&r.performance.Predictions)
+		r.estimate = &estimate
+	}
+}
+
+// collect gathers findings, answers and notes of all judges.
+func (r *result) collect(v *version, opt *Options) {
+	for i := range r.drift {
+		if d := &r.drift[i]; d.Verdict == ai.VerdictDrift {
+			r.findings = append(r.findings, d.Finding(v.key))
+		}
+		if r.drift[i].Verdict != ai.VerdictUnknown {
+			r.judged[ai.LayerData]++
+		}
+	}
+	r.findings = append(r.findings, r.quality...)
+	r.findings = append(r.findings, r.judgement.Findings()...)
+	for layer, n := range r.judgement.Judged() {
+		r.judged[layer] += n
+	}
+	r.note(v, opt)
+}
+
+// note says what is not certain, and what could not be judged.
+func (r *result) note(v *version, opt *Options) {
+	data := &[]string{}
+	say := func(format string, args ...any) { *data = append(*data, fmt.Sprintf(format, args...)) }
+	switch b := r.judgedBaseline; {
+	case b == nil && opt.Auto.Off:
+		say("There is no baseline: make one with POST /ai/v1/baselines.")
+	case b == nil && v.baseline != nil:
+		say("Baseline %d is compared with from the next window on.", v.baseline.Number)
+	case b == nil && v.auto == nil:
+		say("There is no baseline yet.")
+	case b != nil && !b.Confirmed:
+		say("The baseline is the automatic one of the first %d records (%s), and nobody has confirmed it: POST /ai/v1/baselines/%s/confirm.", b.Rows, b.Note, b.ID)
+	}
+	if p := r.judgedProfile; p != nil && r.judgedBaseline != nil && r.judged[ai.LayerData] == 0 {
+		say("%d records in %s are too few to compare with the baseline.", p.Inputs, r.judgedWindow.Length)
+	}
+	if d := r.profile.Dropped; d.Total() > 0 {
+		say("Guards left out %d values or records of the last window.", d.Total())
+	}
+	r.notes[ai.LayerData] = *data
+	for layer, texts := range r.judgement.Unknown() {
+		r.notes[layer] = append(r.notes[layer], texts...)
+	}
+}
+
+// sure is the p-value below which one window is enough for a finding: a hundredth of
+// what it had to be.
+const sure = 0.01
+
+// confirm keeps findings that could be chance out of alarms until a second window in
+// a row has them: they are for information until then. It sets since when each is
+// found.
+func (v *version) confirm(r *result) {
+	since := make(map[findingID]time.Time, len(r.findings))
+	for i := range r.findings {
+		f := &r.findings[i]
+		id := findingID{f.Kind, f.Feature}
+		start, before := v.since[id]
+		if !before || start.After(r.window.Start) {
+			start, before = r.window.Start, false
+		}
+		since[id], f.Since = start, start
+		if !before && f.PValue != nil && f.PValueThreshold != nil && *f.PValue > sure**f.PValueThreshold {
+			f.Severity = ai.SeverityInfo
+			f.Message += " One window so far: the next one must confirm it."
+		}
+	}
+	// Windows of a backlog do not change what is known of the present.
+	if v.result == nil || !r.window.Start.Before(v.result.window.Start) {
+		v.since = since
+	}
+}
+
+// remember makes a closed window one of those that versions are compared over.
+func (v *version) remember(w *closedWindow) {
+	if slices.Contains(v.recent, w) {
+		return
+	}
+	v.recent = append(v.recent, w)
+	slices.SortFunc(v.recent, func(a, b *closedWindow) int { return a.Start.Compare(b.Start) })
+	if n := len(v.recent) - comparedWindows; n > 0 {
+		v.recent = slices.Delete(v.recent, 0, n)
+	}
+}
+
+// older returns the version that v is compared with: the newest of those before it
+// that still work. The caller holds mu.
+func (e *Engine) older(v *version) *version {
+	var best *version
+	for _, o := range e.versions {
+		if o == v || o.key.Service != v.key.Service || o.key.Model != v.key.Model || !o.first.Before(v.first) || len(o.recent) == 0 {
+			continue
+		}
+		if v.seen.Sub(o.seen) > comparedWindows*e.opt.Windows.Length {
+			continue
+		}
+		if best == nil || o.first.After(best.first) {
+			best = o
+		}
+	}
+	return best
+}
+
+// side returns what a version did lately, up to the window that starts then.
+func (v *version) side(until time.Time, length time.Duration) performance.Side {
+	s := performance.Side{Key: v.key, Window: performance.NewWindow(v.task), Length: comparedWindows * length}
+	from := until.Add(-comparedWindows * length)
+	for _, w := range v.recent {
+		if w.Start.After(from) && !w.Start.After(until) {
+			s.Window.Merge(w.performance)
+		}
+	}
+	if r := v.result; r != nil {
+		s.Window.Classification = r.performance.Classification
+	}
+	return s
+}
