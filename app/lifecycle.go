@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -26,8 +27,8 @@ func (c *cleanups) add(name string, run func() error) {
 // A step is run once even if run is called again.
 func (c *cleanups) run(logger *slog.Logger) error {
 	var errs []error
-	for i := len(c.steps) - 1; i >= 0; i-- {
-		step := c.steps[i]
+	for i, step := range slices.Backward(c.steps) {
+
 		c.steps = c.steps[:i]
 		start := time.Now()
 		if err := step.run(); err != nil {

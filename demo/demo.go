@@ -16,6 +16,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -192,8 +193,8 @@ func (c *cleanups) add(name string, f func() error) {
 
 func (c *cleanups) run() error {
 	var errs []error
-	for i := len(c.funcs) - 1; i >= 0; i-- {
-		if err := c.funcs[i](); err != nil {
+	for i, v := range slices.Backward(c.funcs) {
+		if err := v(); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", c.names[i], err))
 		}
 	}

@@ -114,7 +114,7 @@ func readAlertFile(path string) (alerts []*alert.Alert, written time.Time, err e
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("open alerts: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("stat alerts: %w", err)

@@ -10,7 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
-	"log"
+	"log" //nolint:depguard // The SMTP server wants one.
 	"math/big"
 	"mime"
 	"mime/multipart"

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 
 	"github.com/prometheus/alertmanager/silence"
@@ -169,9 +170,7 @@ func (h *heldResponse) failed() bool { return h.status < 200 || h.status > 299 }
 // release sends the response to w.
 func (h *heldResponse) release(w http.ResponseWriter) {
 	header := w.Header()
-	for k, v := range h.header {
-		header[k] = v
-	}
+	maps.Copy(header, h.header)
 	header.Del("Content-Length")
 	w.WriteHeader(h.status)
 	_, _ = w.Write(h.body.Bytes()) // Nobody is left to tell if the client is gone.

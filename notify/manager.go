@@ -93,8 +93,7 @@ func New(opts Options) (*Manager, error) {
 		version:  alertmanagerVersion(),
 	}
 	if err := m.setUp(); err != nil {
-		m.cleanUp()
-		return nil, err
+		return nil, errors.Join(err, m.cleanUp())
 	}
 	return m, nil
 }
@@ -398,8 +397,7 @@ func (m *Manager) cleanUp() error {
 	defer m.applying.Unlock()
 	m.stopped = true
 	var errs []error
-	for i := len(m.cleanups) - 1; i >= 0; i-- {
-		c := m.cleanups[i]
+	for _, c := range slices.Backward(m.cleanups) {
 		if err := c.undo(); err != nil {
 			errs = append(errs, fmt.Errorf("stop %s: %w", c.name, err))
 		}

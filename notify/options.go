@@ -218,10 +218,10 @@ func (o Options) withDefaults() Options {
 func (o Options) validate() error {
 	var errs []error
 	if o.Logger == nil {
-		errs = append(errs, errors.New("Logger is required"))
+		errs = append(errs, errors.New("option Logger is required"))
 	}
 	if o.Registerer == nil {
-		errs = append(errs, errors.New("Registerer is required"))
+		errs = append(errs, errors.New("option Registerer is required"))
 	}
 	if o.DataDir == "" {
 		errs = append(errs, errors.New("DataDir is required"))

@@ -129,8 +129,8 @@ func collectSecrets(v reflect.Value, found map[string]struct{}, seen map[uintptr
 			collectSecrets(v.Elem(), found, seen)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			collectSecrets(v.Field(i), found, seen)
+		for _, field := range v.Fields() {
+			collectSecrets(field, found, seen)
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {

@@ -49,9 +49,12 @@ func (c Confusion) total() float64 {
 }
 
 // accuracy, precision, recall and f1 return NaN where there is nothing to divide by.
-func (c Confusion) accuracy() float64  { return (c.TruePositive + c.TrueNegative) / c.total() }
+func (c Confusion) accuracy() float64 { return (c.TruePositive + c.TrueNegative) / c.total() }
+
 func (c Confusion) precision() float64 { return c.TruePositive / (c.TruePositive + c.FalsePositive) }
-func (c Confusion) recall() float64    { return c.TruePositive / (c.TruePositive + c.FalseNegative) }
+
+func (c Confusion) recall() float64 { return c.TruePositive / (c.TruePositive + c.FalseNegative) }
+
 func (c Confusion) f1() float64 {
 	return c.TruePositive / (c.TruePositive + (c.FalsePositive+c.FalseNegative)/2)
 }

@@ -93,12 +93,6 @@ func (h *scores) reset() {
 	h.n = [2]uint64{}
 }
 
-func (h *scores) clone() scores {
-	c := *h
-	c.cells = slices.Clone(h.cells)
-	return c
-}
-
 func (h *scores) total() uint64 { return h.n[0] + h.n[1] }
 
 // mean returns the mean probability on both sides of a cell.

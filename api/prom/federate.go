@@ -86,7 +86,7 @@ func (f *federation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	format := expfmt.Negotiate(r.Header)
+	format := expfmt.NegotiateAccept(r.Header, expfmt.NewFormat(expfmt.TypeProtoDelim), expfmt.NewFormat(expfmt.TypeTextPlain))
 	native := format.FormatType() == expfmt.TypeProtoDelim
 	w.Header().Set("Content-Type", string(format))
 	enc := expfmt.NewEncoder(w, format)
@@ -116,7 +116,7 @@ func (f *federation) collect(ctx context.Context, selectors [][]*labels.Matcher)
 	for set.Next() {
 		s := set.At()
 		it = s.Iterator(it)
-		n := newest{labels: s.Labels(), name: s.Labels().Get(labels.MetricName), millis: -1}
+		n := newest{labels: s.Labels(), name: s.Labels().Get(model.MetricNameLabel), millis: -1}
 		for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
 			if kind == chunkenc.ValFloat {
 				n.millis, n.value = it.At()
@@ -160,12 +160,12 @@ func encode(enc expfmt.Encoder, series []newest, external labels.Labels, native 
 			if err := flush(); err != nil {
 				return err
 			}
-			family = &dto.MetricFamily{Name: proto.String(n.name), Type: n.metricType().Enum()}
+			family = &dto.MetricFamily{Name: new(n.name), Type: n.metricType().Enum()}
 		}
-		m := &dto.Metric{Label: labelPairs(n.labels, external), TimestampMs: proto.Int64(n.millis)}
+		m := &dto.Metric{Label: labelPairs(n.labels, external), TimestampMs: new(n.millis)}
 		switch {
 		case n.hist == nil:
-			m.Untyped = &dto.Untyped{Value: proto.Float64(n.value)}
+			m.Untyped = &dto.Untyped{Value: new(n.value)}
 		case n.hist.UsesCustomBuckets():
 			m.Histogram = classic(n.hist)
 		default:
@@ -188,14 +188,14 @@ func labelPairs(ls, external labels.Labels) []*dto.LabelPair {
 	b := labels.NewBuilder(labels.EmptyLabels())
 	external.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
 	ls.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
-	b.Del(labels.MetricName)
+	b.Del(model.MetricNameLabel)
 	all := b.Labels()
 	pairs := make([]*dto.LabelPair, 0, all.Len()+1)
 	all.Range(func(l labels.Label) {
-		pairs = append(pairs, &dto.LabelPair{Name: proto.String(l.Name), Value: proto.String(l.Value)})
+		pairs = append(pairs, &dto.LabelPair{Name: new(l.Name), Value: new(l.Value)})
 	})
 	if !all.Has(model.InstanceLabel) {
-		pairs = append(pairs, &dto.LabelPair{Name: proto.String(model.InstanceLabel), Value: proto.String("")})
+		pairs = append(pairs, &dto.LabelPair{Name: proto.String(model.InstanceLabel), Value: new("")})
 	}
 	return pairs
 }
@@ -205,16 +205,16 @@ func exponential(h *histogram.FloatHistogram) *dto.Histogram {
 	spans := func(in []histogram.Span) []*dto.BucketSpan {
 		out := make([]*dto.BucketSpan, 0, len(in))
 		for _, s := range in {
-			out = append(out, &dto.BucketSpan{Offset: proto.Int32(s.Offset), Length: proto.Uint32(s.Length)})
+			out = append(out, &dto.BucketSpan{Offset: new(s.Offset), Length: new(s.Length)})
 		}
 		return out
 	}
 	return &dto.Histogram{
-		SampleCountFloat: proto.Float64(h.Count),
-		SampleSum:        proto.Float64(h.Sum),
-		Schema:           proto.Int32(h.Schema),
-		ZeroThreshold:    proto.Float64(h.ZeroThreshold),
-		ZeroCountFloat:   proto.Float64(h.ZeroCount),
+		SampleCountFloat: new(h.Count),
+		SampleSum:        new(h.Sum),
+		Schema:           new(h.Schema),
+		ZeroThreshold:    new(h.ZeroThreshold),
+		ZeroCountFloat:   new(h.ZeroCount),
 		PositiveSpan:     spans(h.PositiveSpans),
 		PositiveCount:    h.PositiveBuckets,
 		NegativeSpan:     spans(h.NegativeSpans),
@@ -224,13 +224,13 @@ func exponential(h *histogram.FloatHistogram) *dto.Histogram {
 
 // classic turns a histogram with custom buckets into cumulative buckets.
 func classic(h *histogram.FloatHistogram) *dto.Histogram {
-	out := &dto.Histogram{SampleCountFloat: proto.Float64(h.Count), SampleSum: proto.Float64(h.Sum)}
+	out := &dto.Histogram{SampleCountFloat: new(h.Count), SampleSum: new(h.Sum)}
 	var sum float64
 	it := h.PositiveBucketIterator()
 	for it.Next() {
 		b := it.At()
 		sum += b.Count
-		out.Bucket = append(out.Bucket, &dto.Bucket{UpperBound: proto.Float64(b.Upper), CumulativeCountFloat: proto.Float64(sum)})
+		out.Bucket = append(out.Bucket, &dto.Bucket{UpperBound: new(b.Upper), CumulativeCountFloat: new(sum)})
 	}
 	return out
 }

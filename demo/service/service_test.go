@@ -107,14 +107,14 @@ func (w *world) shows(beginnings ...string) {
 	w.t.Helper()
 	text := w.get("/metrics")
 	for _, want := range beginnings {
-		require.True(w.t, strings.Contains(text, "\n"+want), "no line of /metrics begins with %s", want)
+		require.Contains(w.t, text, "\n"+want, "no line of /metrics begins with %s", want)
 	}
 }
 
 // hides requires that no line of /metrics begins so.
 func (w *world) hides(beginning string) {
 	w.t.Helper()
-	require.False(w.t, strings.Contains(w.get("/metrics"), "\n"+beginning), "a line of /metrics begins with %s", beginning)
+	require.NotContains(w.t, w.get("/metrics"), "\n"+beginning, "a line of /metrics begins with %s", beginning)
 }
 
 func TestHealthyInference(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -154,7 +155,7 @@ func (g *Guard) Refusing() bool { return g != nil && g.level.Load() != levelFree
 // admit says whether a sample with these labels may be written at this level.
 func (g *Guard) admit(level int32, ls labels.Labels) error {
 	if level == levelReserved {
-		name := ls.Get(labels.MetricName)
+		name := ls.Get(model.MetricNameLabel)
 		if ls.Get("job") == SelfJob || name == "ALERTS" || name == "ALERTS_FOR_STATE" {
 			return nil
 		}

@@ -69,11 +69,12 @@ func (o *output) String() string {
 
 // server is one running modelwatch.
 type server struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	url  string
-	out  *output
-	done chan error
+	t      *testing.T
+	cmd    *exec.Cmd
+	url    string
+	out    *output
+	exited chan struct{}
+	err    error // Of the process; read after exited is closed.
 }
 
 // options of one start.
@@ -100,17 +101,18 @@ func launch(t *testing.T, o options) *server {
 		scheme = "https"
 	}
 	args := append([]string{"serve", "--web.listen-address=" + address}, o.args...)
-	s := &server{t: t, cmd: exec.Command(binary, args...), url: scheme + "://" + address, out: &output{}, done: make(chan error, 1)}
+	s := &server{t: t, cmd: exec.Command(binary, args...), url: scheme + "://" + address, out: &output{}, exited: make(chan struct{})}
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	s.cmd.Env = append(os.Environ(), o.env...)
 	s.cmd.Dir = t.TempDir()
 	require.NoError(t, s.cmd.Start())
-	go func() { s.done <- s.cmd.Wait() }()
+	go func() {
+		defer close(s.exited)
+		s.err = s.cmd.Wait()
+	}()
 	t.Cleanup(func() {
-		if s.cmd.ProcessState == nil {
-			_ = s.cmd.Process.Kill()
-			<-s.done
-		}
+		_ = s.cmd.Process.Kill() // If it still runs.
+		<-s.exited
 		if t.Failed() {
 			t.Logf("output of modelwatch:\n%s", s.out)
 		}
@@ -132,9 +134,8 @@ func (s *server) waitReady() {
 	s.t.Helper()
 	eventually(s.t, 20*time.Second, func() error {
 		select {
-		case err := <-s.done:
-			s.done <- err
-			s.t.Fatalf("modelwatch ended: %v\n%s", err, s.out)
+		case <-s.exited:
+			s.t.Fatalf("modelwatch ended: %v\n%s", s.err, s.out)
 		default:
 		}
 		resp, err := client.Get(s.url + "/-/ready")
@@ -157,9 +158,8 @@ func (s *server) stop() {
 	s.t.Helper()
 	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGTERM))
 	select {
-	case err := <-s.done:
-		require.NoError(s.t, err, "%s", s.out)
-		s.done <- nil
+	case <-s.exited:
+		require.NoError(s.t, s.err, "%s", s.out)
 	case <-time.After(12 * time.Second):
 		s.t.Fatalf("not stopped within 12 s\n%s", s.out)
 	}
@@ -169,8 +169,7 @@ func (s *server) stop() {
 func (s *server) kill() {
 	s.t.Helper()
 	require.NoError(s.t, s.cmd.Process.Kill())
-	err := <-s.done
-	s.done <- err
+	<-s.exited
 }
 
 // eventually tries until there is no error, or fails with the last one.
@@ -217,11 +216,6 @@ type sample struct {
 	Metric map[string]string `json:"metric"`
 	Value  [2]any            `json:"value"`
 	Values [][2]any          `json:"values"`
-}
-
-func (s sample) value() string {
-	v, _ := s.Value[1].(string)
-	return v
 }
 
 // query runs an instant query.

@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -124,7 +125,7 @@ func (m *machine) put(name, content string) {
 func (m *machine) get(name string) string {
 	content, err := os.ReadFile(filepath.Join(m.dir, name))
 	if err != nil {
-		return err.(*os.PathError).Err.Error()
+		return errors.Unwrap(err).Error()
 	}
 	return string(content)
 }

@@ -100,7 +100,7 @@ node_nf_conntrack_entries_limit 262144`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			lines := text(t, once{t, sources[name]})
-			for _, w := range strings.Split(strings.TrimSpace(want), "\n") {
+			for w := range strings.SplitSeq(strings.TrimSpace(want), "\n") {
 				require.Contains(t, lines, w)
 			}
 		})

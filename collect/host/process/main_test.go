@@ -84,9 +84,9 @@ func TestOtherUser(t *testing.T) {
 	port, _, stop := start(t, "127.0.0.1:0")
 	defer stop()
 
-	dir, err := os.MkdirTemp("", "modelwatch-other-user") // t.TempDir lies below a directory that only root may enter.
+	dir, err := os.MkdirTemp("", "modelwatch-other-user") //nolint:usetesting // t.TempDir lies below a directory that only root may enter.
 	require.NoError(t, err)
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	require.NoError(t, os.Chmod(dir, 0o755))
 	binary, err := os.ReadFile(os.Args[0])
 	require.NoError(t, err)
