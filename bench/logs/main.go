@@ -1,4 +1,4 @@
-// Command logs measures the log store with synthetic lines of an AI service, through its HTTP API.
+// Command logs measures the log store with synthetic lines of an AI service, through its HTTP API, in a process of its own.
 //
 // It is a benchmark, not a load generator for production. It writes results.md and results.json.
 package main
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/modelwatch/modelwatch/bench/logs/server"
+	"github.com/modelwatch/modelwatch/collect/tail"
 	"github.com/modelwatch/modelwatch/store/logs/local"
 )
 
@@ -29,32 +30,60 @@ func main() {
 }
 
 func run(ctx context.Context) error {
+	var o options
 	address := flag.String("serve", "", "only serve the Loki API on this address")
-	dir := flag.String("dir", "", "directory of the store; default a temporary one that is removed afterwards")
+	promtail := flag.String("promtail", "", "with -serve, also collect by this promtail.yml")
+	flag.StringVar(&o.dir, "dir", "", "directory of the store; default a temporary one that is removed afterwards")
+	flag.Int64Var(&o.bytes, "mb", 2048, "size of the lines to push in MiB")
+	flag.IntVar(&o.pushers, "pushers", 4, "number of clients that push at the same time")
+	flag.DurationVar(&o.span, "span", time.Hour, "time over which the lines are spread")
+	flag.IntVar(&o.tailed, "tailed", 300, "number of lines written to a file to measure until when they are found; 0 leaves it out")
+	flag.StringVar(&o.out, "out", "bench/logs", "directory for results.md and results.json; - writes none")
 	flag.Parse()
-	if *dir == "" {
+	o.bytes <<= 20
+	if o.dir == "" {
 		temp, err := os.MkdirTemp("", "bench-logs-")
 		if err != nil {
 			return err
 		}
 		defer os.RemoveAll(temp)
-		*dir = temp
+		o.dir = temp
 	}
-	return serve(ctx, *address, *dir)
+	if *address != "" {
+		return serve(ctx, *address, o.dir, *promtail)
+	}
+	return measure(ctx, o)
 }
 
 // serve serves until ctx ends.
-func serve(ctx context.Context, address, dir string) error {
+func serve(ctx context.Context, address, dir, promtail string) error {
 	s, err := server.New(ctx, local.Options{Dir: dir})
 	if err != nil {
 		return err
+	}
+	if promtail != "" {
+		stop, err := collect(s, dir, promtail)
+		if err != nil {
+			return errors.Join(err, s.Close())
+		}
+		defer stop()
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
+	mux := http.NewServeMux()
+	mux.Handle("/", s)
+	mux.HandleFunc("POST /bench/seal", func(w http.ResponseWriter, r *http.Request) {
+		for _, d := range s.Store.Status().Days {
+			if err := s.Store.Seal(r.Context(), d.Day); err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+		}
+	})
 	fmt.Println("serving on", l.Addr())
-	h := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	h := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		<-ctx.Done()
 		_ = h.Close()
@@ -64,4 +93,20 @@ func serve(ctx context.Context, address, dir string) error {
 		err = nil
 	}
 	return errors.Join(err, s.Close())
+}
+
+func collect(s *server.Server, dir, promtail string) (func(), error) {
+	file, err := os.ReadFile(promtail)
+	if err != nil {
+		return nil, err
+	}
+	m, err := tail.New(tail.Options{Appender: s.Store, Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	p, err := m.Prepare(file)
+	if err != nil {
+		return nil, err
+	}
+	return m.Stop, m.Apply(p)
 }

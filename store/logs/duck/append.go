@@ -21,8 +21,9 @@ const (
 type Column struct {
 	Int64s  []int64
 	Uint32s []uint32
-	// Strings are UTF-8. An empty string is written as NULL if NullIfEmpty is set.
+	// Strings are UTF-8. Those for which Null is true, if it is there, and empty ones, if NullIfEmpty is set, are NULL.
 	Strings     []string
+	Null        []bool
 	NullIfEmpty bool
 }
 
@@ -99,7 +100,7 @@ func (a *Appender) Append(columns []Column, rows int) error {
 func (a *Appender) strings(vec bindings.Vector, data unsafe.Pointer, col *Column, from, n int) (int, error) {
 	out := unsafe.Slice((*text)(data), n)
 	var validity []uint64
-	if col.NullIfEmpty {
+	if col.NullIfEmpty || col.Null != nil {
 		bindings.VectorEnsureValidityWritable(vec)
 		validity = unsafe.Slice((*uint64)(bindings.VectorGetValidity(vec)), (vectorSize+63)/64)
 		for i := range validity {
@@ -108,7 +109,7 @@ func (a *Appender) strings(vec bindings.Vector, data unsafe.Pointer, col *Column
 	}
 	for i := range n {
 		s := col.Strings[from+i]
-		if s == "" && validity != nil {
+		if s == "" && col.NullIfEmpty || col.Null != nil && col.Null[from+i] {
 			validity[i/64] &^= 1 << (i % 64)
 		}
 		t := text{length: uint32(len(s))}

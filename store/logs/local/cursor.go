@@ -18,7 +18,7 @@ import (
 // Ordered selections are read in windows of time, so that neither the engine has to sort, nor a reader who wants the
 // newest hundred lines has to wait for, more than a window.
 const (
-	// maxWindow is how many rows a window should hold at most, by estimate.
+	// maxWindow is how many rows a window should deliver at most, by estimate.
 	maxWindow = 256 << 10
 	// minWindow is how many rows the first window should hold at least if the reader wants few.
 	minWindow = 32 << 10
@@ -42,9 +42,10 @@ type cursor struct {
 	// from and to are what is left of the group's range; window is the number of rows that the next window should hold.
 	from, to int64
 	window   int64
-	limit    int
-	// at is the source of an unordered read.
-	metas map[string]labels.Labels
+	// asked is how many rows the window now read should hold, by estimate, and before what was delivered before it.
+	asked, before int64
+	limit         int
+	metas         map[string]labels.Labels
 
 	delivered atomic.Int64
 	stats     logs.Stats
@@ -173,6 +174,7 @@ func (c *cursor) next() (string, bool) {
 			c.from, c.to = min(c.from, src.first), max(c.to, src.last+1)
 		}
 	}
+	c.grow()
 	from, to := c.from, c.to
 	var rows int64
 	for _, src := range c.group {
@@ -196,7 +198,7 @@ func (c *cursor) next() (string, bool) {
 	} else {
 		c.from = to
 	}
-	c.window = min(maxWindow, c.window*growth)
+	c.asked, c.before = min(c.window, rows), c.delivered.Load()
 	var parts []string
 	for i, src := range c.group {
 		if src.first >= to || src.last < from {
@@ -216,6 +218,17 @@ func (c *cursor) next() (string, bool) {
 		sql += fmt.Sprintf(" LIMIT %d", c.limit)
 	}
 	return sql, true
+}
+
+// grow chooses the size of the next window. One that is read to be sorted should not deliver more than maxWindow; as long
+// as filters let little through it may hold the more.
+func (c *cursor) grow() {
+	if c.asked == 0 {
+		return
+	}
+	delivered := c.delivered.Load() - c.before
+	most := c.asked * maxWindow / max(1, delivered)
+	c.window = max(minWindow, min(c.window*growth, most))
 }
 
 // columns are what is read: stream, time, source, and what the reader looks at.

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,10 +51,10 @@ func (s *Store) Size(_ context.Context, matchers []*labels.Matcher, start, end i
 }
 
 // Count answers a count from the files' columns of time, stream and size, reading the text only if there are filters.
-// Fields taken out of the line are left to the reader: it returns logs.ErrNotPushed.
+// Of fields taken out of the line it knows the promoted one; the others are left to the reader.
 func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, error) {
 	sel := req.Selection
-	if req.Width <= 0 || slices.ContainsFunc(req.By, func(f logs.Field) bool { return f.Kind == logs.JSONField }) {
+	if req.Width <= 0 || slices.ContainsFunc(req.By, func(f logs.Field) bool { return f.Kind == logs.JSONField && f.Name != promoted }) {
 		return logs.Counts{}, logs.ErrNotPushed
 	}
 	var out logs.Counts
@@ -64,6 +65,10 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 	defer p.release()
 	if len(p.sources) == 0 {
 		return out, nil
+	}
+	byLevel := slices.ContainsFunc(req.By, func(f logs.Field) bool { return f.Kind == logs.JSONField })
+	if byLevel && slices.ContainsFunc(p.streams, func(ls labels.Labels) bool { return ls.Has(promoted) }) {
+		return out, logs.ErrNotPushed
 	}
 	c, err := s.conn(ctx)
 	if err != nil {
@@ -85,6 +90,15 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 				names = append(names, metadataField(f.Name))
 			}
 		}
+		level, taken := -1, -1
+		if byLevel {
+			level = 4 + len(names)
+			names = append(names, promoted)
+			if src.metadata {
+				taken = 4 + len(names)
+				names = append(names, metadataField(promoted)+" IS NOT NULL")
+			}
+		}
 		sql := fmt.Sprintf("SELECT (ts - %d) // %d AS bucket, stream, count(*), CAST(sum(size) AS BIGINT)%s FROM %s.lines WHERE %s GROUP BY ALL",
 			sel.Start, req.Width, prefixed(names), src.seg.catalog, src.where(sel.Start, sel.End, sel.Filters))
 		values := make([]string, len(req.By))
@@ -93,18 +107,29 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 			rows, bytes := duck.Fixed[int64](k, 2), duck.Fixed[int64](k, 3)
 			for row := range k.Len() {
 				ls := p.streams[src.index[stream[row]]]
+				failed := false
+				if taken >= 0 && duck.Fixed[bool](k, taken)[row] {
+					return logs.ErrNotPushed // The metadata has a label of that name.
+				}
 				for i, f := range req.By {
+					if f.Kind == logs.JSONField {
+						values[i] = ""
+						if failed = !k.Valid(level).Valid(row); !failed {
+							values[i] = strings.Clone(k.Strings(level).At(row))
+						}
+						continue
+					}
 					values[i] = ls.Get(f.Name)
 					if columns[i] >= 0 && !ls.Has(f.Name) && k.Valid(columns[i]).Valid(row) {
 						values[i] = strings.Clone(k.Strings(columns[i]).At(row))
 					}
 				}
-				id := strings.Join(values, "\x00")
+				id := fmt.Sprint(failed) + strings.Join(values, "\x00")
 				n, ok := groups[id]
 				if !ok {
 					n = len(out.Groups)
 					groups[id] = n
-					out.Groups = append(out.Groups, logs.Group{Values: slices.Clone(values)})
+					out.Groups = append(out.Groups, logs.Group{Values: slices.Clone(values), Failed: failed})
 					buckets = append(buckets, map[int64]*logs.Bucket{})
 				}
 				b := buckets[n][bucket[row]]
@@ -118,6 +143,9 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 			}
 			return nil
 		})
+		if errors.Is(err, logs.ErrNotPushed) {
+			return logs.Counts{}, err
+		}
 		if err != nil {
 			return logs.Counts{}, s.queryError(err)
 		}

@@ -186,7 +186,7 @@ func (s *Store) rewrite(ctx context.Context, parts []*segment, target *segment, 
 		if cond := remove.condition(s, g); cond != "" {
 			where = "NOT (" + cond + ")"
 		}
-		union = append(union, fmt.Sprintf("SELECT n.stream, l.ts, l.size, l.line, l.metadata, %d AS part, l.rowid AS r FROM %s.lines l JOIN %s.streams o ON l.stream = o.stream JOIN %s.streams n ON o.labels = n.labels WHERE %s AND l.ts >= %%[1]d AND l.ts < %%[2]d",
+		union = append(union, fmt.Sprintf("SELECT n.stream, l.ts, l.size, l.line, l.metadata, l.level, %d AS part, l.rowid AS r FROM %s.lines l JOIN %s.streams o ON l.stream = o.stream JOIN %s.streams n ON o.labels = n.labels WHERE %s AND l.ts >= %%[1]d AND l.ts < %%[2]d",
 			i, g.catalog, g.catalog, name, strings.ReplaceAll(where, "%", "%%")))
 	}
 	if err := c.Exec(ctx, fmt.Sprintf("INSERT INTO %s.streams SELECT row_number() OVER (ORDER BY labels) - 1, labels FROM (SELECT DISTINCT labels FROM (%s))", name, strings.Join(maps, " UNION ALL "))); err != nil {
@@ -195,7 +195,7 @@ func (s *Store) rewrite(ctx context.Context, parts []*segment, target *segment, 
 	// Hour by hour, so that no sort is larger than an hour.
 	const hour = int64(time.Hour)
 	for from := target.day * dayLength; from < (target.day+1)*dayLength; from += hour {
-		if err := c.Exec(ctx, fmt.Sprintf("INSERT INTO %s.lines SELECT stream, ts, size, line, metadata FROM (%s) ORDER BY stream, ts, part, r", name, fmt.Sprintf(strings.Join(union, " UNION ALL "), from, from+hour))); err != nil {
+		if err := c.Exec(ctx, fmt.Sprintf("INSERT INTO %s.lines SELECT stream, ts, size, line, metadata, level FROM (%s) ORDER BY stream, ts, part, r", name, fmt.Sprintf(strings.Join(union, " UNION ALL "), from, from+hour))); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,8 @@ type builder struct {
 	size   []uint32
 	line   []string
 	meta   []string
+	level  []string
+	noJSON []bool
 	// doubt are the rows about which the files must be asked.
 	doubt []int
 	// from are the appends with rows in here.
@@ -141,6 +143,8 @@ func (s *Store) gather(group []*pending) []*builder {
 					meta = st.metas[j]
 				}
 				b.meta = append(b.meta, meta)
+				b.level = append(b.level, st.levels[j])
+				b.noJSON = append(b.noJSON, st.noJSON[j])
 			}
 		}
 	}
@@ -175,7 +179,7 @@ func (s *Store) admit(b *builder, st *prepared) (uint32, *logstore.Refusal) {
 }
 
 // lineTypes are the columns of the table lines.
-var lineTypes = []duck.Type{duck.UInteger, duck.BigInt, duck.UInteger, duck.Varchar, duck.Varchar}
+var lineTypes = []duck.Type{duck.UInteger, duck.BigInt, duck.UInteger, duck.Varchar, duck.Varchar, duck.Varchar}
 
 // commitDay writes a builder's rows into the hot segment of its day and makes them visible.
 func (s *Store) commitDay(ctx context.Context, b *builder) error {
@@ -232,6 +236,7 @@ func (s *Store) commitDay(ctx context.Context, b *builder) error {
 		}
 		return s.appendTo(ctx, g.catalog, "lines", lineTypes, []duck.Column{
 			{Uint32s: numbers}, {Int64s: b.ts}, {Uint32s: b.size}, {Strings: b.line}, {Strings: b.meta, NullIfEmpty: true},
+			{Strings: b.level, Null: b.noJSON},
 		}, len(b.ts))
 	}()
 	if err == nil {
@@ -320,9 +325,11 @@ func (b *builder) drop(rows map[int]bool) {
 			continue
 		}
 		b.stream[n], b.ts[n], b.size[n], b.line[n], b.meta[n] = b.stream[i], b.ts[i], b.size[i], b.line[i], b.meta[i]
+		b.level[n], b.noJSON[n] = b.level[i], b.noJSON[i]
 		n++
 	}
 	b.stream, b.ts, b.size, b.line, b.meta = b.stream[:n], b.ts[:n], b.size[:n], b.line[:n], b.meta[:n]
+	b.level, b.noJSON = b.level[:n], b.noJSON[:n]
 }
 
 // entries returns the rows as streams, for those who follow.
