@@ -197,13 +197,13 @@ func (m *Miner) leaf(tokens []string) *node {
 // length is the key for a number of tokens.
 func length(n int) string { return string(rune('0' + n)) }
 
-// child finds or makes the child for a key; once there are max of them, others share one.
-func (n *node) child(key string, max int) *node {
+// child finds or makes the child for a key; once there are so many of them, others share one. 0 is no bound.
+func (n *node) child(key string, bound int) *node {
 	if c := n.children[key]; c != nil {
 		return c
 	}
-	if max > 0 && len(n.children) >= max-1 && key != Wildcard {
-		return n.child(Wildcard, max)
+	if bound > 0 && len(n.children) >= bound-1 && key != Wildcard {
+		return n.child(Wildcard, bound)
 	}
 	if n.children == nil {
 		n.children = map[string]*node{}

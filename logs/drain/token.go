@@ -2,10 +2,10 @@ package drain
 
 import "strings"
 
-// tokenize cuts a line into words and separators, which are runs of spaces and punctuation between words. It stops one
-// token after max.
-func tokenize(dst []string, line string, max int) []string {
-	for line != "" && len(dst) <= max {
+// tokenize cuts a line into words and separators, which are runs of spaces and punctuation between words. It stops soon
+// after a number of tokens.
+func tokenize(dst []string, line string, bound int) []string {
+	for line != "" && len(dst) <= bound {
 		n := 0
 		for n < len(line) && !between(line[n]) {
 			n++

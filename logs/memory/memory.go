@@ -156,21 +156,21 @@ func value(stream labels.Labels, e logs.Entry, name string) string {
 }
 
 func filter(f logs.LineFilter) (func(string) bool, error) {
-	var any []func(string) bool
+	var alts []func(string) bool
 	for _, p := range f.Patterns {
 		if f.Op == logs.Contains || f.Op == logs.NotContains {
-			any = append(any, func(s string) bool { return strings.Contains(s, p) })
+			alts = append(alts, func(s string) bool { return strings.Contains(s, p) })
 			continue
 		}
 		re, err := regexp.Compile(p)
 		if err != nil {
 			return nil, err
 		}
-		any = append(any, re.MatchString)
+		alts = append(alts, re.MatchString)
 	}
 	negative := f.Op == logs.NotContains || f.Op == logs.NotMatch
 	return func(s string) bool {
-		for _, m := range any {
+		for _, m := range alts {
 			if m(s) {
 				return !negative
 			}

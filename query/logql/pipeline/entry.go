@@ -45,8 +45,6 @@ func find(ps []Pair, name string) int {
 type Stream struct {
 	Labels labels.Labels
 	pairs  []Pair
-	want   []string // of the first parser: the labels it may stop at
-	open   bool     // want was worked out
 }
 
 // NewStream prepares a stream.

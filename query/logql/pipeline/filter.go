@@ -16,7 +16,7 @@ import (
 // lineFilter keeps lines in which one of the operands is found, or none.
 type lineFilter struct {
 	negative bool
-	any      []func(line string) bool
+	alts     []func(line string) bool
 }
 
 func newLineFilter(s *syntax.LineFilter) (*lineFilter, error) {
@@ -28,17 +28,17 @@ func newLineFilter(s *syntax.LineFilter) (*lineFilter, error) {
 			if err != nil {
 				return nil, err
 			}
-			f.any = append(f.any, func(line string) bool { return containsIP(line, r) })
+			f.alts = append(f.alts, func(line string) bool { return containsIP(line, r) })
 		case s.Op == syntax.LineContains || s.Op == syntax.LineNotContains:
-			f.any = append(f.any, func(line string) bool { return strings.Contains(line, o.Text) })
+			f.alts = append(f.alts, func(line string) bool { return strings.Contains(line, o.Text) })
 		case s.Op == syntax.LineMatch || s.Op == syntax.LineNotMatch:
 			m, err := compileMatch(o.Text)
 			if err != nil {
 				return nil, err
 			}
-			f.any = append(f.any, m)
+			f.alts = append(f.alts, m)
 		default:
-			f.any = append(f.any, newLinePattern(o.Text).match)
+			f.alts = append(f.alts, newLinePattern(o.Text).match)
 		}
 	}
 	return f, nil
@@ -47,7 +47,7 @@ func newLineFilter(s *syntax.LineFilter) (*lineFilter, error) {
 func (f *lineFilter) process(e *entry) bool { return f.match(e.line) }
 
 func (f *lineFilter) match(line string) bool {
-	for _, m := range f.any {
+	for _, m := range f.alts {
 		if m(line) {
 			return !f.negative
 		}
@@ -68,7 +68,7 @@ func LineMatcher(s *syntax.LineFilter) (func(line string) bool, error) {
 type linePattern struct {
 	literals   []string
 	start, end bool // the pattern begins, ends, with a wildcard
-	any        bool // it is one wildcard
+	one        bool // it is one wildcard
 }
 
 func newLinePattern(expr string) *linePattern {
@@ -85,12 +85,12 @@ func newLinePattern(expr string) *linePattern {
 			p.end = p.end || i == len(parts)-1
 		}
 	}
-	p.any = p.start && len(parts) == 1
+	p.one = p.start && len(parts) == 1
 	return p
 }
 
 func (p *linePattern) match(line string) bool {
-	if p.any {
+	if p.one {
 		return line != ""
 	}
 	if len(p.literals) == 0 {

@@ -80,16 +80,16 @@ func literalMatch(re *syntax.Regexp, whole *regexp.Regexp) func(string) bool {
 	case syntax.OpCapture:
 		return literalMatch(re.Sub[0], whole)
 	case syntax.OpAlternate:
-		var any []func(string) bool
+		var alts []func(string) bool
 		for _, sub := range re.Sub {
 			m := literalMatch(trimStars(sub), whole)
 			if m == nil {
 				return nil
 			}
-			any = append(any, m)
+			alts = append(alts, m)
 		}
 		return func(s string) bool {
-			for _, m := range any {
+			for _, m := range alts {
 				if m(s) {
 					return true
 				}

@@ -72,7 +72,6 @@ type jsonParser struct {
 	stream *Stream
 	visit  func(key string, v scan.Value) error // top, made once
 	e      *entry
-	buf    []Pair
 }
 
 func (p *jsonParser) process(e *entry) bool {
@@ -133,7 +132,11 @@ func (p *jsonParser) prepare(s *Stream) {
 }
 
 func (p *jsonParser) nested(name string, v scan.Value) error {
-	return scan.Members(v.Raw, func(key string, v scan.Value) error { return p.member(name, key, v) })
+	err := scan.Members(v.Raw, func(key string, v scan.Value) error { return p.member(name, key, v) })
+	if err == nil && p.want.stop && p.found == len(p.names) {
+		return scan.ErrStop
+	}
+	return err
 }
 
 // member looks at one member for the wanted labels.

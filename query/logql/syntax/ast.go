@@ -447,6 +447,24 @@ func (f *LineFilter) LogFilter() (logs.LineFilter, bool) {
 	return out, true
 }
 
+// Simple gives the line filters of a log query that has nothing else behind its selector, as a store knows them, and
+// whether it is one.
+func (e *LogExpr) Simple() ([]logs.LineFilter, bool) {
+	out := make([]logs.LineFilter, 0, len(e.Stages))
+	for _, s := range e.Stages {
+		f, ok := s.(*LineFilter)
+		if !ok {
+			return nil, false
+		}
+		lf, ok := f.LogFilter()
+		if !ok {
+			return nil, false
+		}
+		out = append(out, lf)
+	}
+	return out, true
+}
+
 // Walk calls f for e and everything in it, outermost first.
 func Walk(e Expr, f func(Expr)) {
 	f(e)

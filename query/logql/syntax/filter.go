@@ -111,7 +111,7 @@ func ParseIPRange(s string) (IPRange, error) {
 
 // cond reads conditions on labels. `and` binds tighter than `or`; a comma, or nothing at all, between two conditions is
 // an and whose right side is everything that follows.
-func (p *parser) cond(min int) Cond {
+func (p *parser) cond(tight int) Cond {
 	p.enter()
 	defer p.leave()
 	left := p.condUnit()
@@ -119,13 +119,13 @@ func (p *parser) cond(min int) Cond {
 		t := p.peek()
 		switch {
 		case t.ident("or") && !isComparison(p.peekAt(1)):
-			if min > 1 {
+			if tight > 1 {
 				return left
 			}
 			p.next()
 			left = &BoolCond{Or: true, Left: left, Right: p.cond(2)}
 		case t.ident("and") && !isComparison(p.peekAt(1)):
-			if min > 2 {
+			if tight > 2 {
 				return left
 			}
 			p.next()

@@ -44,15 +44,15 @@ func binaryOp(t token) BinaryOp {
 	return ""
 }
 
-// sample reads a sample expression whose operators bind at least as tight as min.
-func (p *parser) sample(min int) SampleExpr {
+// sample reads a sample expression whose operators bind at least so tight.
+func (p *parser) sample(tight int) SampleExpr {
 	p.enter()
 	defer p.leave()
 	left := p.operand()
 	for {
 		at := p.peek()
 		op := binaryOp(at)
-		if op == "" || op.precedence() < min {
+		if op == "" || op.precedence() < tight {
 			return left
 		}
 		p.next()

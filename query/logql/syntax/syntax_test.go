@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelwatch/modelwatch/logs"
 	"github.com/modelwatch/modelwatch/query/logql/syntax"
 )
 
@@ -103,6 +104,21 @@ func TestParseMatchers(t *testing.T) {
 	require.ErrorContains(t, err, "metric query")
 	_, err = syntax.ParseSample(`{a="b"}`)
 	require.ErrorContains(t, err, "log query")
+}
+
+func TestSimple(t *testing.T) {
+	simple := func(q string) ([]logs.LineFilter, bool) {
+		e, err := syntax.ParseLog(q)
+		require.NoError(t, err)
+		return e.Simple()
+	}
+	fs, ok := simple(`{a="b"} |= "x" or "y" !~ "a.b"`)
+	require.True(t, ok)
+	require.Equal(t, []logs.LineFilter{{Op: logs.Contains, Patterns: []string{"x", "y"}}, {Op: logs.NotMatch, Patterns: []string{"(?s)a.b"}}}, fs)
+	for _, q := range []string{`{a="b"} | json`, `{a="b"} |> "x"`, `{a="b"} |= ip("::1")`} {
+		_, ok = simple(q)
+		require.False(t, ok, q)
+	}
 }
 
 func TestIPRange(t *testing.T) {
