@@ -464,19 +464,3 @@ func (e *LogExpr) Simple() ([]logs.LineFilter, bool) {
 	}
 	return out, true
 }
-
-// Walk calls f for e and everything in it, outermost first.
-func Walk(e Expr, f func(Expr)) {
-	f(e)
-	switch e := e.(type) {
-	case *RangeAgg:
-		Walk(e.Range.Log, f)
-	case *VectorAgg:
-		Walk(e.Expr, f)
-	case *Binary:
-		Walk(e.Left, f)
-		Walk(e.Right, f)
-	case *LabelReplace:
-		Walk(e.Expr, f)
-	}
-}
