@@ -85,6 +85,7 @@ export function TimePicker() {
         onClick={() => move(width)}
         visibleFrom="sm"
         disabled={'last' in range}
+        className={classes.later}
       >
         <IconChevronRight size={16} />
       </ActionIcon>

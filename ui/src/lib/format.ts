@@ -66,6 +66,7 @@ export function formats(locale: Locale) {
     second: '2-digit',
     hourCycle: 'h23',
   });
+  const minute = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   const moment = new Intl.DateTimeFormat(locale, {
     month: 'short',
     day: 'numeric',
@@ -121,6 +122,8 @@ export function formats(locale: Locale) {
     rate,
     /** time is the clock of a moment in ms, with seconds. */
     time: (ms: number) => clock.format(ms),
+    /** minute is the clock without seconds. */
+    minute: (ms: number) => minute.format(ms),
     /** moment is day and time, without seconds. */
     moment: (ms: number) => moment.format(ms),
     /** full is everything, with the time zone. */

@@ -1,0 +1,332 @@
+// The one place that knows uPlot.
+import 'uplot/dist/uPlot.min.css';
+import { useComputedColorScheme } from '@mantine/core';
+import { useElementSize, useMergedRef } from '@mantine/hooks';
+import { useEffect, useMemo, useRef, useState } from 'react';
+import uPlot from 'uplot';
+import { css, seriesColor } from '../lib/colors';
+import { type Formats, type Unit, useFormat } from '../lib/format';
+import { useWords } from '../lib/words';
+import classes from './Chart.module.css';
+import { stateWords } from './words';
+
+export interface Line {
+  name: string;
+  /** One value for each time; NaN is a gap. */
+  values: ArrayLike<number>;
+  color?: string;
+  dash?: boolean;
+  /** Fills the area below. */
+  fill?: boolean;
+  width?: number;
+}
+
+export interface ChartProps {
+  /** Seconds since 1970. */
+  times: ArrayLike<number>;
+  lines: Line[];
+  unit?: Unit;
+  height?: number;
+  /** What the chart shows, for those who cannot see it, and in the tooltip. */
+  label: string;
+  /** Called with ms when a span was dragged. */
+  onZoom?: (from: number, to: number) => void;
+  /** Called with ms when a point was clicked. */
+  onPick?: (at: number) => void;
+  /** A horizontal line, such as a threshold. */
+  threshold?: number;
+  min?: number;
+  max?: number;
+  legend?: boolean;
+  /** Charts with the same key share their cursor. */
+  sync?: string;
+  /** Draws bars, stacked in the order of the lines. */
+  stacked?: boolean;
+}
+
+interface Hover {
+  index: number;
+  left: number;
+}
+
+const shownInTooltip = 14;
+const shownInLegend = 12;
+
+/** Chart draws series over time, with a shared cursor, a tooltip and zoom by dragging. */
+export function Chart(props: ChartProps) {
+  const { times, lines, unit = 'number', height = 170, label, threshold, legend = true } = props;
+  const f = useFormat();
+  const t = useWords(stateWords);
+  const dark = useComputedColorScheme('light', { getInitialValueInEffect: false }) === 'dark';
+  const { ref, width } = useElementSize();
+  const box = useRef<HTMLDivElement>(null);
+  const merged = useMergedRef(ref, box);
+  const plot = useRef<uPlot>(null);
+  const [hover, setHover] = useState<Hover | null>(null);
+  const [only, setOnly] = useState<string | null>(null);
+  const [all, setAll] = useState(false);
+  const events = useRef(props);
+  events.current = props;
+
+  const names = lines.map((l) => l.name).join('\n');
+  const alone = only !== null && lines.some((l) => l.name === only) ? only : null;
+  const data = useMemo(() => columns(times, lines, props.stacked), [times, lines, props.stacked]);
+  const latest = useRef(data);
+  latest.current = data;
+  const looks = JSON.stringify(lines.map((l) => [l.color, l.dash, l.fill, l.width]));
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: names and looks stand for the lines; data and size are set below.
+  useEffect(() => {
+    if (!box.current || width === 0) return;
+    const made = new uPlot(
+      options({ ...props, alone, dark, f, unit, width, height, threshold }, (h) => setHover(h), events),
+      latest.current,
+      box.current,
+    );
+    plot.current = made;
+    return () => {
+      made.destroy();
+      plot.current = null;
+      setHover(null);
+    };
+  }, [names, looks, dark, f, unit, threshold, width > 0, alone, props.min, props.max, props.sync, props.stacked]);
+  useEffect(() => {
+    plot.current?.setData(data);
+  }, [data]);
+  useEffect(() => {
+    if (width > 0) plot.current?.setSize({ width, height });
+  }, [width, height]);
+
+  const color = (i: number) => lines[i]?.color ?? seriesColor(i, dark);
+  const shown = all ? lines : lines.slice(0, shownInLegend);
+  return (
+    <figure className={classes.figure}>
+      <div
+        ref={merged}
+        className={classes.plot}
+        style={{ height }}
+        role="img"
+        aria-label={summary(label, times, lines, unit, f)}
+      >
+        {lines.length === 0 && <div className={classes.nothing}>{t.noData}</div>}
+        {hover && <Tooltip hover={hover} width={width} times={times} lines={lines} unit={unit} color={color} f={f} />}
+      </div>
+      {legend && lines.length > 1 && (
+        <div className={classes.legend}>
+          {shown.map((l, i) => (
+            <button
+              key={l.name}
+              type="button"
+              className={classes.key}
+              data-off={alone !== null && alone !== l.name}
+              aria-pressed={alone === l.name}
+              title={t.hideSeries(l.name)}
+              onClick={() => setOnly(alone === l.name ? null : l.name)}
+            >
+              <span className={classes.swatch} style={{ background: color(i) }} />
+              <span className={classes.name}>{l.name}</span>
+            </button>
+          ))}
+          {lines.length > shown.length && (
+            <button type="button" className={classes.key} onClick={() => setAll(true)}>
+              {t.showAll(f.count(lines.length))}
+            </button>
+          )}
+        </div>
+      )}
+    </figure>
+  );
+}
+
+interface TooltipProps {
+  hover: Hover;
+  width: number;
+  times: ArrayLike<number>;
+  lines: Line[];
+  unit: Unit;
+  color: (i: number) => string;
+  f: Formats;
+}
+
+function Tooltip({ hover, width, times, lines, unit, color, f }: TooltipProps) {
+  const time = times[hover.index];
+  if (time === undefined) return null;
+  const rows = lines
+    .map((l, i) => ({ name: l.name, color: color(i), value: l.values[hover.index] as number }))
+    .filter((r) => !Number.isNaN(r.value) && r.value !== undefined)
+    .sort((a, b) => b.value - a.value);
+  const side = hover.left > width / 2 ? { right: width - hover.left + 14 } : { left: hover.left + 14 };
+  return (
+    <div className={classes.tooltip} style={side}>
+      <div className={classes.when}>{f.full(time * 1000)}</div>
+      {rows.slice(0, shownInTooltip).map((r) => (
+        <div key={r.name} className={classes.row}>
+          <span className={classes.swatch} style={{ background: r.color }} />
+          <span className={classes.name}>{r.name}</span>
+          <span className={classes.value}>{f.value(r.value, unit)}</span>
+        </div>
+      ))}
+      {rows.length > shownInTooltip && <div className={classes.when}>+ {f.count(rows.length - shownInTooltip)}</div>}
+    </div>
+  );
+}
+
+/** columns makes what uPlot wants: null for gaps, and sums where bars are stacked. */
+function columns(times: ArrayLike<number>, lines: Line[], stacked?: boolean): uPlot.AlignedData {
+  const out: (number | null)[][] = lines.map((l) =>
+    Array.from({ length: times.length }, (_, i) => {
+      const v = l.values[i];
+      return v === undefined || !Number.isFinite(v) ? null : v;
+    }),
+  );
+  if (stacked) {
+    for (let s = out.length - 2; s >= 0; s--) {
+      const above = out[s + 1] as (number | null)[];
+      const here = out[s] as (number | null)[];
+      for (let i = 0; i < here.length; i++) here[i] = (here[i] ?? 0) + (above[i] ?? 0);
+    }
+  }
+  return [Array.from(times), ...out] as uPlot.AlignedData;
+}
+
+/** summary says in a sentence what the picture shows. */
+function summary(label: string, times: ArrayLike<number>, lines: Line[], unit: Unit, f: Formats): string {
+  const last = times.length - 1;
+  const parts = lines.slice(0, 5).map((l) => {
+    let i = last;
+    while (i > 0 && Number.isNaN(l.values[i] as number)) i--;
+    return `${l.name}: ${f.value((l.values[i] as number) ?? Number.NaN, unit)}`;
+  });
+  return `${label}. ${parts.join('; ')}`;
+}
+
+interface Drawn extends ChartProps {
+  alone: string | null;
+  dark: boolean;
+  f: Formats;
+  unit: Unit;
+  width: number;
+  height: number;
+}
+
+function options(p: Drawn, onHover: (h: Hover | null) => void, events: { current: ChartProps }): uPlot.Options {
+  const grid = { stroke: css('--mw-grid'), width: 1 };
+  const text = css('--mw-dim');
+  const font = '11px system-ui, sans-serif';
+  const bars = p.stacked ? uPlot.paths.bars?.({ size: [0.9, 40], align: 1 }) : undefined;
+  let pressed = 0;
+  return {
+    width: p.width,
+    height: p.height,
+    legend: { show: false },
+    padding: [8, 8, 0, 0],
+    cursor: {
+      drag: { x: p.onZoom !== undefined, y: false, setScale: false },
+      points: { size: 6 },
+      sync: p.sync ? { key: p.sync } : undefined,
+      y: false,
+    },
+    scales: {
+      x: { time: true },
+      y: {
+        range: (_u, low, high) => {
+          if (low === null || high === null || low === undefined) return [0, 1];
+          let a = Math.min(p.min ?? Math.min(0, low), low);
+          let b = Math.max(p.max ?? high, high, p.threshold ?? high);
+          if (a === b) b = a + (Math.abs(a) || 1);
+          if (p.max === undefined || b > p.max) b += (b - a) * 0.06;
+          if (a < 0) a -= (b - a) * 0.06;
+          return [a, b];
+        },
+      },
+    },
+    axes: [
+      {
+        stroke: text,
+        grid: { show: false },
+        ticks: { stroke: css('--mw-line'), size: 4 },
+        font,
+        size: 26,
+        space: 80,
+        values: (_u, splits, _a, _s, incr) =>
+          splits.map((s) =>
+            incr >= 43200
+              ? p.f.moment(s * 1000).replace(/[, ]*00:00$/, '')
+              : incr >= 60
+                ? p.f.minute(s * 1000)
+                : p.f.time(s * 1000),
+          ),
+      },
+      {
+        stroke: text,
+        grid,
+        ticks: { show: false },
+        font,
+        size: 62,
+        gap: 4,
+        space: 30,
+        values: (_u, splits) => splits.map((s) => p.f.value(s, p.unit)),
+      },
+    ],
+    series: [
+      {},
+      ...p.lines.map((l, i): uPlot.Series => {
+        const color = l.color ?? seriesColor(i, p.dark);
+        return {
+          show: p.alone === null || p.alone === l.name,
+          stroke: p.stacked ? undefined : color,
+          fill: p.stacked ? color : l.fill ? `${color}22` : undefined,
+          width: p.stacked ? 0 : (l.width ?? 1.5),
+          dash: l.dash ? [5, 4] : undefined,
+          points: { show: false },
+          paths: bars,
+        };
+      }),
+    ],
+    hooks: {
+      setCursor: [
+        (u) => {
+          const { idx, left } = u.cursor;
+          const shown = idx !== null && idx !== undefined && left !== undefined && left >= 0;
+          onHover(shown ? { index: idx, left: left + u.bbox.left / devicePixelRatio } : null);
+        },
+      ],
+      setSelect: [
+        (u) => {
+          if (u.select.width > 4) {
+            const from = u.posToVal(u.select.left, 'x') * 1000;
+            const to = u.posToVal(u.select.left + u.select.width, 'x') * 1000;
+            events.current.onZoom?.(Math.round(from), Math.round(to));
+          }
+          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
+      ready: [
+        (u) => {
+          u.over.addEventListener('mousedown', (e) => {
+            pressed = e.clientX;
+          });
+          u.over.addEventListener('click', (e) => {
+            if (Math.abs(e.clientX - pressed) < 4) events.current.onPick?.(u.posToVal(u.cursor.left ?? 0, 'x') * 1000);
+          });
+        },
+      ],
+      draw: [
+        (u) => {
+          if (p.threshold === undefined) return;
+          const y = Math.round(u.valToPos(p.threshold, 'y', true));
+          const { ctx, bbox } = u;
+          ctx.save();
+          ctx.strokeStyle = css('--mw-down');
+          ctx.lineWidth = devicePixelRatio;
+          ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+          ctx.beginPath();
+          ctx.moveTo(bbox.left, y);
+          ctx.lineTo(bbox.left + bbox.width, y);
+          ctx.stroke();
+          ctx.restore();
+        },
+      ],
+    },
+  };
+}
