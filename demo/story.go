@@ -158,7 +158,7 @@ func (s *story) healthy(ctx context.Context) error {
 	if err := pause(ctx, s.opts.Healthy); err != nil {
 		return err
 	}
-	latency, _, err = s.watch.value(ctx, latencyQuery)
+	latency, err = s.untilValue(ctx, "a latency still healthy", latencyQuery, func(v float64) bool { return v > 0 })
 	if err != nil {
 		return err
 	}

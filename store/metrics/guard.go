@@ -166,10 +166,11 @@ func (g *Guard) admit(level int32, ls labels.Labels) error {
 type guardedAppendable struct {
 	next  storage.Appendable
 	guard *Guard
+	count *batches
 }
 
 func (a guardedAppendable) Appender(ctx context.Context) storage.Appender {
-	app := a.next.Appender(ctx)
+	app := storage.Appender(countingAppender{a.next.Appender(ctx), a.count})
 	if !a.guard.Refusing() {
 		return app
 	}
@@ -209,10 +210,11 @@ func (a *pressedAppender) UpdateMetadata(ref storage.SeriesRef, _ labels.Labels,
 type guardedAppendableV2 struct {
 	next  storage.AppendableV2
 	guard *Guard
+	count *batches
 }
 
 func (a guardedAppendableV2) AppenderV2(ctx context.Context) storage.AppenderV2 {
-	app := a.next.AppenderV2(ctx)
+	app := storage.AppenderV2(countingAppenderV2{a.next.AppenderV2(ctx), a.count})
 	if !a.guard.Refusing() {
 		return app
 	}
@@ -232,3 +234,50 @@ func (a *pressedAppenderV2) Append(ref storage.SeriesRef, ls labels.Labels, st, 
 	}
 	return a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
 }
+
+// batches counts what became of batches of samples. A batch that is rolled back
+// was refused in part or whole: nothing of it is stored.
+type batches struct {
+	stored, failed prometheus.Counter
+}
+
+func newBatches(reg prometheus.Registerer) *batches {
+	vec := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "modelwatch_storage_batches_total",
+		Help: "Batches of samples handed to the metrics store, by what became of them.",
+	}, []string{"result"})
+	if reg != nil {
+		reg.MustRegister(vec)
+	}
+	return &batches{stored: vec.WithLabelValues("stored"), failed: vec.WithLabelValues("failed")}
+}
+
+func (b *batches) done(err error) error {
+	if err != nil {
+		b.failed.Inc()
+	} else {
+		b.stored.Inc()
+	}
+	return err
+}
+
+func (b *batches) undone(err error) error {
+	b.failed.Inc()
+	return err
+}
+
+type countingAppender struct {
+	storage.Appender
+	count *batches
+}
+
+func (a countingAppender) Commit() error   { return a.count.done(a.Appender.Commit()) }
+func (a countingAppender) Rollback() error { return a.count.undone(a.Appender.Rollback()) }
+
+type countingAppenderV2 struct {
+	storage.AppenderV2
+	count *batches
+}
+
+func (a countingAppenderV2) Commit() error   { return a.count.done(a.AppenderV2.Commit()) }
+func (a countingAppenderV2) Rollback() error { return a.count.undone(a.AppenderV2.Rollback()) }

@@ -49,6 +49,7 @@ type Store struct {
 	remote   *remote.Storage
 	fanout   storage.Storage
 	guard    *Guard
+	count    *batches
 	minBlock time.Duration
 }
 
@@ -100,7 +101,7 @@ func Open(opts Options) (*Store, error) {
 	if flush == 0 {
 		flush = 5 * time.Second
 	}
-	s := &Store{db: db, guard: opts.Guard, minBlock: minBlock}
+	s := &Store{db: db, guard: opts.Guard, count: newBatches(opts.Registerer), minBlock: minBlock}
 	s.remote = remote.NewStorage(opts.Logger.With("component", "remote"), opts.Registerer, s.startTime, opts.Dir, flush, opts.Targets, false)
 	s.fanout = storage.NewFanout(opts.Logger, db, s.remote)
 	db.SetWriteNotified(s.remote)
@@ -161,12 +162,12 @@ func (s *Store) Queryable() storage.SampleAndChunkQueryable { return s.fanout }
 // Appendable takes samples in, guarded against a full disk, and hands them to
 // remote write too.
 func (s *Store) Appendable() storage.Appendable {
-	return guardedAppendable{next: s.fanout, guard: s.guard}
+	return guardedAppendable{next: s.fanout, guard: s.guard, count: s.count}
 }
 
 // AppendableV2 is Appendable in the second form of Prometheus's interface.
 func (s *Store) AppendableV2() storage.AppendableV2 {
-	return guardedAppendableV2{next: s.fanout, guard: s.guard}
+	return guardedAppendableV2{next: s.fanout, guard: s.guard, count: s.count}
 }
 
 // Usage is what the store takes on disk and in memory.

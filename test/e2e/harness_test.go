@@ -319,3 +319,15 @@ func tool(t *testing.T, name string, args ...string) string {
 	require.NoError(t, err, "%s %v: %s%s", name, args, out, &stderr)
 	return string(out)
 }
+
+// demo runs `modelwatch demo --once` to its end and returns what it told.
+func demo(t *testing.T) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "demo", "--once", "--web.listen-address=127.0.0.1:0")
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return string(out)
+}
