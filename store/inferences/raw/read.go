@@ -1,0 +1,203 @@
+package raw
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Filter says which inferences to list. Empty fields mean any.
+type Filter struct {
+	Service, Model, Version, Endpoint, RequestID string
+	// Since and Until bound the timestamp; Until is not in.
+	Since, Until time.Time
+	// Errors lists failed inferences only.
+	Errors bool
+	// Limit is how many to list at most; default 100, at most MaxLimit.
+	Limit int
+	// Oldest lists the oldest first instead of the newest.
+	Oldest bool
+}
+
+// MaxLimit is the largest limit of a Filter.
+const MaxLimit = 10_000
+
+// Row is one inference as it is listed.
+type Row struct {
+	Timestamp     time.Time       `json:"timestamp"`
+	Service       string          `json:"service"`
+	Model         string          `json:"model"`
+	ModelVersion  string          `json:"model_version,omitempty"`
+	Endpoint      string          `json:"endpoint,omitempty"`
+	RequestID     string          `json:"request_id,omitempty"`
+	Duration      *float64        `json:"duration_seconds,omitempty"`
+	StatusCode    *int            `json:"status_code,omitempty"`
+	Error         string          `json:"error,omitempty"`
+	Failed        bool            `json:"failed"`
+	Features      json.RawMessage `json:"features,omitempty"`
+	Prediction    json.RawMessage `json:"prediction,omitempty"`
+	Probabilities json.RawMessage `json:"probabilities,omitempty"`
+	Tokens        *Tokens         `json:"tokens,omitempty"`
+	FirstToken    *float64        `json:"time_to_first_token_seconds,omitempty"`
+	Tags          json.RawMessage `json:"tags,omitempty"`
+	// Weight is how many inferences the row stands for: 1, or more where the day
+	// was sampled.
+	Weight float64 `json:"weight"`
+}
+
+// Tokens of a row.
+type Tokens struct {
+	Input  uint64 `json:"input"`
+	Output uint64 `json:"output"`
+}
+
+// List returns inferences by timestamp.
+func (s *Store) List(ctx context.Context, f Filter) ([]Row, error) {
+	if f.Limit <= 0 {
+		f.Limit = 100
+	}
+	f.Limit = min(f.Limit, MaxLimit)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	days, err := s.Days()
+	if err != nil {
+		return nil, err
+	}
+	if !f.Oldest {
+		slices.Reverse(days)
+	}
+	out := []Row{}
+	for _, date := range days {
+		if !f.Since.IsZero() && date < f.Since.UTC().Format(time.DateOnly) ||
+			!f.Until.IsZero() && date > f.Until.UTC().Format(time.DateOnly) {
+			continue
+		}
+		d, err := s.attach(ctx, date, false)
+		if err != nil {
+			return nil, err
+		}
+		if d == nil {
+			continue
+		}
+		if out, err = s.listDay(ctx, d, &f, out); err != nil {
+			return nil, fmt.Errorf("list raw inferences of %s: %w", date, err)
+		}
+		if len(out) >= f.Limit {
+			break
+		}
+	}
+	return out, nil
+}
+
+func (s *Store) listDay(ctx context.Context, d *day, f *Filter, out []Row) (_ []Row, err error) {
+	var where []string
+	var args []any
+	for _, c := range [...]struct{ column, value string }{
+		{"service", f.Service}, {"model", f.Model}, {"model_version", f.Version},
+		{"endpoint", f.Endpoint}, {"request_id", f.RequestID},
+	} {
+		if c.value != "" {
+			where, args = append(where, c.column+" = ?"), append(args, c.value)
+		}
+	}
+	if f.Errors {
+		where = append(where, "failed")
+	}
+	if !f.Since.IsZero() {
+		where, args = append(where, "epoch_ns(timestamp) >= ?"), append(args, f.Since.UnixNano())
+	}
+	if !f.Until.IsZero() {
+		where, args = append(where, "epoch_ns(timestamp) < ?"), append(args, f.Until.UnixNano())
+	}
+	q := `SELECT epoch_ns(timestamp), service, model, model_version, endpoint, request_id, duration_seconds, status_code, error, failed,
+		features, prediction, probabilities, input_tokens, output_tokens, time_to_first_token_seconds, tags, weight
+		FROM ` + d.catalog + ".inferences"
+	if len(where) > 0 {
+		q += " WHERE " + strings.Join(where, " AND ")
+	}
+	order := "DESC"
+	if f.Oldest {
+		order = "ASC"
+	}
+	q += fmt.Sprintf(" ORDER BY timestamp %s, position %s LIMIT %d", order, order, f.Limit-len(out))
+	rows, err := s.conn.QueryContext(ctx, q, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var r Row
+		var ns int64
+		var version, endpoint, id, problem, features, prediction, probabilities, tags sql.NullString
+		var duration, firstToken sql.NullFloat64
+		var status, input, output sql.NullInt64
+		if err := rows.Scan(&ns, &r.Service, &r.Model, &version, &endpoint, &id, &duration, &status, &problem, &r.Failed,
+			&features, &prediction, &probabilities, &input, &output, &firstToken, &tags, &r.Weight); err != nil {
+			return nil, err
+		}
+		r.Timestamp = time.Unix(0, ns).UTC()
+		r.ModelVersion, r.Endpoint, r.RequestID, r.Error = version.String, endpoint.String, id.String, problem.String
+		if duration.Valid {
+			r.Duration = &duration.Float64
+		}
+		if firstToken.Valid {
+			r.FirstToken = &firstToken.Float64
+		}
+		if status.Valid {
+			code := int(status.Int64)
+			r.StatusCode = &code
+		}
+		if input.Valid {
+			r.Tokens = &Tokens{uint64(input.Int64), uint64(output.Int64)}
+		}
+		r.Features, r.Prediction = rawJSON(features), rawJSON(prediction)
+		r.Probabilities, r.Tags = rawJSON(probabilities), rawJSON(tags)
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+func rawJSON(s sql.NullString) json.RawMessage {
+	if !s.Valid {
+		return nil
+	}
+	return json.RawMessage(s.String)
+}
+
+// ErrNoDay is returned by Export for a day without inferences.
+var ErrNoDay = fmt.Errorf("no raw inferences of that day: %w", fs.ErrNotExist)
+
+// Export writes a day (such as 2006-01-02) to a Parquet file, which is replaced.
+func (s *Store) Export(ctx context.Context, date, file string) error {
+	if _, err := time.Parse(time.DateOnly, date); err != nil {
+		return fmt.Errorf("export raw inferences: %q is not a day such as 2006-01-02", date)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, err := s.attach(ctx, date, false)
+	if err != nil {
+		return fmt.Errorf("export raw inferences: %w", err)
+	}
+	if d == nil {
+		return fmt.Errorf("export raw inferences: %w", ErrNoDay)
+	}
+	tmp := filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".tmp")
+	_, err = s.conn.ExecContext(ctx, fmt.Sprintf(
+		"COPY (SELECT * EXCLUDE (position) FROM %s.inferences ORDER BY timestamp) TO %s (FORMAT parquet, COMPRESSION zstd)",
+		d.catalog, quote(tmp)))
+	if err == nil {
+		err = os.Rename(tmp, file)
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+		return fmt.Errorf("export raw inferences of %s: %w", date, err)
+	}
+	return nil
+}
