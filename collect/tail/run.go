@@ -33,6 +33,7 @@ type run struct {
 	mu      sync.Mutex
 	current map[string]*source // by job and path
 	rotated map[*source]bool
+	begun   int
 	// read holds compressed files that were read to their end.
 	read map[string]fileSize
 	// skipped are paths that were complained about.
@@ -76,8 +77,16 @@ func (m *Manager) start(c *Config) (*run, error) {
 	}
 	r.resumeRotated()
 	r.discover()
+	r.save()
 	r.wg.Go(r.loop)
 	return r, nil
+}
+
+// files is the number of files that were begun.
+func (r *run) files() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.begun
 }
 
 // openSinks decides where lines go.
@@ -122,9 +131,7 @@ func (r *run) stop() {
 	r.cancel()
 	r.wg.Wait()
 	r.closeSinks()
-	if err := r.positions.save(); err != nil {
-		r.m.complain("positions", "write positions", err)
-	}
+	r.save()
 }
 
 // loop looks for new files and writes positions down.
@@ -138,11 +145,13 @@ func (r *run) loop() {
 		case <-r.ctx.Done():
 			return
 		case <-find.C:
+			known := r.files()
 			r.discover()
-		case <-save.C:
-			if err := r.positions.save(); err != nil {
-				r.m.complain("positions", "write positions", err)
+			if r.files() != known {
+				r.save()
 			}
+		case <-save.C:
+			r.save()
 		}
 	}
 }
@@ -259,7 +268,17 @@ func (r *run) begin(job *Job, path string, labels map[string]string) {
 		return
 	}
 	r.current[key] = s
+	r.begun++
+	// That a file was seen is written down before anything else happens to it.
+	r.positions.put(s.record())
 	r.spawn(key, s)
+}
+
+// save writes the positions down.
+func (r *run) save() {
+	if err := r.positions.save(); err != nil {
+		r.m.complain("positions", "write positions", err)
+	}
 }
 
 func (r *run) spawn(key string, s *source) {
@@ -409,6 +428,7 @@ func (r *run) lost(s *source) {
 	if _, err := os.Stat(s.path); err == nil {
 		r.begin(s.job, s.path, labels)
 	}
+	r.save()
 }
 
 // fileGroups reads the target files of a job that are due.

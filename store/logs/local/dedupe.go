@@ -10,18 +10,21 @@ import (
 
 // Deduplication is exact and needs no index on disk. Three questions are asked of an entry, cheapest first:
 //
-//  1. Is it among the recent entries, kept by a hash of 128 bits? Then it is a duplicate.
-//  2. Is it later than all that its stream has stored that day, or later than the point above which all of the stream
-//     is known to be among the recent? Then it is new.
-//  3. Otherwise the day's files are asked for entries of that stream and time, all candidates of a commit at once.
+//  1. Is it later than all that its stream has stored that day? Then it is new. For most streams that is all.
+//  2. Of a stream whose entries do not come in order, or not from one sender, the last ones are remembered by a hash of
+//     128 bits. Is it among them? Then it is a duplicate. Is it later than the point above which all are remembered?
+//     Then it is new.
+//  3. Otherwise the day's files are asked for entries of that stream and time, all that are in doubt in a commit at once.
 
-// recentEntries is how many entries are remembered by their hash, about 40 bytes each.
+// recentEntries is how many entries are remembered by their hash, about 48 bytes each.
 const recentEntries = 1 << 19
 
 // dayStream is what is known of a stream on a day.
 type dayStream struct {
 	// max is the greatest timestamp stored. All entries later than floor are among the recent.
 	max, floor int64
+	// remember is set once an entry came that was not later than all before.
+	remember bool
 }
 
 func (d *day) stream(hash uint64) *dayStream {
@@ -33,12 +36,12 @@ func (d *day) stream(hash uint64) *dayStream {
 	return ds
 }
 
-// recent remembers the last entries that were written.
+// recent remembers the last entries of streams that need it.
 type recent struct {
-	keys map[key]struct{}
+	keys keySet
 	ring []recentEntry
 	next int
-	full bool
+	size int
 }
 
 type recentEntry struct {
@@ -47,27 +50,28 @@ type recentEntry struct {
 	stream *dayStream
 }
 
-func newRecent(size int) *recent {
-	return &recent{keys: map[key]struct{}{}, ring: make([]recentEntry, 0, min(size, 1024)), next: 0}
-}
+func newRecent(size int) *recent { return &recent{size: size} }
 
-func (r *recent) has(k key) bool {
-	_, ok := r.keys[k]
-	return ok
-}
-
-// add remembers an entry and, once there are too many, forgets the oldest.
+// add takes note of an entry that will be stored and, once there are too many, forgets the oldest.
 func (r *recent) add(k key, ts int64, ds *dayStream) {
-	r.keys[k] = struct{}{}
-	if len(r.ring) < recentEntries {
+	ds.max = max(ds.max, ts)
+	if !ds.remember {
+		ds.floor = ds.max
+		return
+	}
+	if r.keys.slots == nil {
+		r.keys.grow(4 * r.size)
+	}
+	r.keys.add(k)
+	if len(r.ring) < r.size {
 		r.ring = append(r.ring, recentEntry{k, ts, ds})
 		return
 	}
 	old := &r.ring[r.next]
-	delete(r.keys, old.key)
+	r.keys.remove(old.key)
 	old.stream.floor = max(old.stream.floor, old.ts)
 	*old = recentEntry{k, ts, ds}
-	r.next = (r.next + 1) % recentEntries
+	r.next = (r.next + 1) % r.size
 }
 
 // forget empties the memory, after which the files are asked about everything not later than what they hold.
@@ -76,7 +80,7 @@ func (r *recent) forget() {
 		ds := r.ring[i].stream
 		ds.floor = max(ds.floor, ds.max)
 	}
-	r.keys, r.ring, r.next = map[key]struct{}{}, r.ring[:0], 0
+	r.keys, r.ring, r.next = keySet{}, nil, 0
 }
 
 // verdict on an entry.
@@ -90,12 +94,80 @@ const (
 
 func (r *recent) judge(k key, ts int64, ds *dayStream) verdict {
 	switch {
-	case r.has(k):
+	case ts > ds.max:
+		return fresh
+	case ds.remember && r.keys.has(k):
 		return duplicate
-	case ts > ds.max || ts > ds.floor:
+	case ts > ds.floor:
 		return fresh
 	}
+	ds.remember = true
 	return doubtful
+}
+
+// keySet is a set of keys with open addressing. It is three times as fast as a map for keys that are hashes already.
+type keySet struct {
+	slots []key
+	mask  uint64
+}
+
+// none marks an empty slot; a hash that equals it is taken for its neighbour.
+var none = key{}
+
+func (s *keySet) grow(size int) {
+	n := 1
+	for n < size {
+		n *= 2
+	}
+	s.slots, s.mask = make([]key, n), uint64(n-1)
+}
+
+func nonzero(k key) key {
+	if k == none {
+		k.Lo = 1
+	}
+	return k
+}
+
+// find is the slot of k, or the empty one where it would be.
+func (s *keySet) find(k key) uint64 {
+	i := k.Hi & s.mask
+	for s.slots[i] != none && s.slots[i] != k {
+		i = (i + 1) & s.mask
+	}
+	return i
+}
+
+func (s *keySet) has(k key) bool {
+	return s.slots != nil && s.slots[s.find(nonzero(k))] != none
+}
+
+func (s *keySet) add(k key) {
+	k = nonzero(k)
+	s.slots[s.find(k)] = k
+}
+
+// remove closes the gap by moving up what was pushed behind it.
+func (s *keySet) remove(k key) {
+	i := s.find(nonzero(k))
+	if s.slots[i] == none {
+		return
+	}
+	for j := i; ; {
+		s.slots[i] = none
+		for {
+			j = (j + 1) & s.mask
+			if s.slots[j] == none {
+				return
+			}
+			// An entry may move to i if its own place is not behind i.
+			if home := s.slots[j].Hi & s.mask; (j-home)&s.mask >= (j-i)&s.mask {
+				break
+			}
+		}
+		s.slots[i] = s.slots[j]
+		i = j
+	}
 }
 
 // stored is an entry as it is looked for in the files.
@@ -105,9 +177,9 @@ type stored struct {
 	line   string
 }
 
-// findStored returns which of the rows of b that are in doubt the day's segments already hold.
+// findStored returns which of the rows of b that are in doubt the day's segments, or earlier rows of b, already hold.
 func (s *Store) findStored(ctx context.Context, d *day, b *builder) (map[int]bool, error) {
-	dup := map[int]bool{}
+	dup := b.repeated()
 	for _, g := range d.segments {
 		ids := map[uint32]uint32{}
 		known := make([]uint32, 0, len(b.doubt))
@@ -157,4 +229,23 @@ func (s *Store) findStored(ctx context.Context, d *day, b *builder) (map[int]boo
 		}
 	}
 	return dup, nil
+}
+
+// repeated returns the rows in doubt that equal an earlier row of the builder.
+func (b *builder) repeated() map[int]bool {
+	dup := map[int]bool{}
+	first := make(map[stored]int, len(b.doubt))
+	for _, row := range b.doubt {
+		first[stored{b.stream[row], b.ts[row], b.line[row]}] = -1
+	}
+	for row := range b.ts {
+		at := stored{b.stream[row], b.ts[row], b.line[row]}
+		switch n, ok := first[at]; {
+		case ok && n < 0:
+			first[at] = row
+		case ok:
+			dup[row] = true
+		}
+	}
+	return dup
 }

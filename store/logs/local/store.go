@@ -139,6 +139,9 @@ func (s *Store) open(ctx context.Context) error {
 		"max_temp_directory_size":      mebibytes(s.o.TempLimit),
 		"autoinstall_known_extensions": "false",
 		"autoload_known_extensions":    "false",
+		// A log of this size is read again in half a second; a smaller one is written back into the file so often that
+		// commits wait for it.
+		"checkpoint_threshold": "64MiB",
 	})
 	if err != nil {
 		return fmt.Errorf("open log store: %w", err)

@@ -133,7 +133,6 @@ func (s *Store) gather(group []*pending) []*builder {
 					b.doubt = append(b.doubt, len(b.ts))
 				}
 				s.recent.add(st.keys[j], e.Timestamp, ds)
-				ds.max = max(ds.max, e.Timestamp)
 				b.stream = append(b.stream, id)
 				b.ts = append(b.ts, e.Timestamp)
 				b.size = append(b.size, uint32(len(e.Line)))
