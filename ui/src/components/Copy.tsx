@@ -22,9 +22,9 @@ export function Snippet({ text, label }: { text: string; label: string }) {
   return (
     <Box className="mw-snippet">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
-      <pre tabIndex={0} role="region" aria-label={label} className="mw-mono">
-        {text}
-      </pre>
+      <section tabIndex={0} aria-label={label}>
+        <pre className="mw-mono">{text}</pre>
+      </section>
       <Box className="mw-snippet-copy">
         <Copy text={text} />
       </Box>

@@ -1,0 +1,55 @@
+import type { UseQueryResult } from '@tanstack/react-query';
+import { lazy, Suspense, useMemo } from 'react';
+import type { Unit } from '../lib/format';
+import { type Labels, nameOf } from '../lib/labels';
+import type { Matrix } from '../lib/matrix';
+import { useTime } from '../lib/time';
+import type { ChartProps, Line } from './Chart';
+import { Await } from './states';
+
+const Chart = lazy(() => import('./Chart').then((m) => ({ default: m.Chart })));
+
+interface Props extends Omit<ChartProps, 'times' | 'lines'> {
+  query: UseQueryResult<Matrix>;
+  unit?: Unit;
+  /** Names a series; by default its labels that differ. */
+  name?: (labels: Labels) => string;
+  color?: (labels: Labels) => string | undefined;
+  fill?: boolean;
+}
+
+export function timesOf(m: Matrix): number[] {
+  return Array.from({ length: m.count }, (_, i) => m.start + i * m.step);
+}
+
+/** RangeChart draws what a range query says; dragging zooms the page. */
+export function RangeChart({ query, name, color, fill, ...rest }: Props) {
+  const height = rest.height ?? 170;
+  return (
+    <Await query={query} height={height}>
+      {(m) => (
+        <Suspense fallback={<div style={{ height }} />}>
+          <Drawn m={m} name={name} color={color} fill={fill} {...rest} />
+        </Suspense>
+      )}
+    </Await>
+  );
+}
+
+function Drawn({ m, name, color, fill, ...rest }: Omit<Props, 'query'> & { m: Matrix }) {
+  const { setRange } = useTime();
+  const times = useMemo(() => timesOf(m), [m]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: naming is the same for the same data.
+  const lines = useMemo<Line[]>(() => {
+    const all = m.series.map((s) => s.labels);
+    return m.series
+      .map((s) => ({
+        name: name ? name(s.labels) : nameOf(s.labels, all),
+        values: s.values,
+        color: color?.(s.labels),
+        fill,
+      }))
+      .sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+  }, [m, fill]);
+  return <Chart times={times} lines={lines} onZoom={(from, to) => setRange({ from, to })} {...rest} />;
+}
