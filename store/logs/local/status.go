@@ -14,11 +14,13 @@ import (
 
 // Status is what there is in the store.
 type Status struct {
-	Entries      int64       `json:"entries"`
-	LineBytes    int64       `json:"line_bytes"`
-	DiskBytes    int64       `json:"disk_bytes"`
-	StreamsToday int         `json:"streams_today"`
-	Days         []DayStatus `json:"days"`
+	Entries      int64 `json:"entries"`
+	LineBytes    int64 `json:"line_bytes"`
+	DiskBytes    int64 `json:"disk_bytes"`
+	StreamsToday int   `json:"streams_today"`
+	// Queries is the number of queries that are running.
+	Queries int         `json:"queries"`
+	Days    []DayStatus `json:"days"`
 	// SetAside are corrupt files. They are missing from every answer until somebody repairs or removes them.
 	SetAside []SetAside `json:"set_aside"`
 }
@@ -38,7 +40,7 @@ type DayStatus struct {
 func (s *Store) Status() Status {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var out Status
+	out := Status{Queries: len(s.slots)}
 	for n, d := range s.days {
 		if len(d.segments) == 0 {
 			continue
