@@ -23,17 +23,32 @@ func change(r *Result, f *ai.FeatureBaseline, w *ai.Profile) Change {
 	case f.Bins.Categories != nil:
 		return categoryChange(f, w)
 	}
-	of := "mean"
+	of := ""
 	if f.Kind == ai.KindVector {
-		of = "mean norm"
+		of = " of the norm"
 	}
-	c := Change{of, finite(b.Mean), finite(w.Mean)}
-	// The spread, where it changed by more than the mean did, in deviations of
-	// the baseline: a mean moves by δ where a deviation of 1+δ/√2 is as visible.
-	if sd, now := b.Std(), w.Std(); sd > 0 && math.Abs(math.Log(max(now, 1e-300)/sd))*math.Sqrt2 > math.Abs(w.Mean-b.Mean)/sd {
-		c = Change{"standard deviation", finite(sd), finite(now)}
+	if widened(f, w) {
+		return Change{"standard deviation" + of, finite(b.Std()), finite(w.Std())}
 	}
-	return c
+	return Change{"mean" + of, finite(b.Mean), finite(w.Mean)}
+}
+
+// widened reports whether the spread changed by more than the location did, both
+// on a scale where the same number is as visible: by quartiles, which outliers do
+// not move, or by moments where half the values are the same.
+func widened(f *ai.FeatureBaseline, w *ai.Profile) bool {
+	b := f.Profile
+	q := func(p *ai.Profile, at float64) float64 { return p.Quantile(f.Bins, at) }
+	before, now := q(b, 0.75)-q(b, 0.25), q(w, 0.75)-q(w, 0.25)
+	moved := math.Abs(q(w, 0.5)-q(b, 0.5)) * 1.349
+	if !(before > 0 && now > 0) {
+		before, now = b.Std(), w.Std()
+		moved = math.Abs(w.Mean - b.Mean)
+	}
+	if !(before > 0 && now > 0) {
+		return false
+	}
+	return math.Abs(math.Log(now/before))*math.Sqrt2 > moved/before
 }
 
 // categoryChange returns the category whose share moved most on the scale where
@@ -42,13 +57,23 @@ func categoryChange(f *ai.FeatureBaseline, w *ai.Profile) Change {
 	n, m := float64(f.Profile.Count), float64(w.Count)
 	var best float64
 	c := Change{Of: "shares of categories"}
-	for i := range w.Counts {
-		p, q := float64(f.Profile.Counts[i])/n, float64(w.Counts[i])/m
+	see := func(name string, p, q float64) {
 		if d := math.Abs(math.Sqrt(p) - math.Sqrt(q)); d > best {
 			best = d
-			c = Change{"share of other categories", p, q}
-			if i < len(f.Bins.Categories) {
-				c.Of = "share of " + strconv.Quote(f.Bins.Categories[i])
+			c = Change{"share of " + name, p, q}
+		}
+	}
+	other := len(f.Bins.Categories)
+	for i := range w.Counts {
+		p, q := float64(f.Profile.Counts[i])/n, float64(w.Counts[i])/m
+		switch {
+		case i < other:
+			see(strconv.Quote(f.Bins.Categories[i]), p, q)
+		case p > 0 || len(w.Top.Entries) == 0:
+			see("other categories", p, q)
+		default:
+			for _, t := range w.Top.Entries {
+				see(strconv.Quote(t.Category), 0, float64(t.Count-min(t.Over, t.Count))/m)
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func (e *Evaluator) chosen(sp *spec, b *prepared, w *ai.Profile, weight float64,
 	switch {
 	case !b.ordered:
 		order := b.categories(w, s)
-		c.ref, c.cur = s.ref, s.rough
+		c.ref, c.cur, c.n = s.ref, s.rough, sum(s.ref)
 		s.cells = resized(s.cells, 2*len(c.ref))
 		t.PValue = contingencyP(c.ref, c.cur, order, s.cells)
 		if sp.term != nil {

@@ -19,33 +19,17 @@ func values(n int, draw func() ai.Value) []ai.Value {
 // freeze makes the baseline of one feature, as ai/profile does.
 func freeze(tb testing.TB, v []ai.Value) *ai.FeatureBaseline {
 	tb.Helper()
-	kind := ai.KindMissing
-	var numbers []float64
-	categories := make(map[string]uint64)
+	b := profile.NewBuilder(profile.BuilderOptions{})
 	for _, x := range v {
-		if x.IsMissing() {
-			continue
-		}
-		kind = x.Kind()
-		if n, ok := x.Number(); ok {
-			numbers = append(numbers, n)
-		} else {
-			categories[x.Category()]++
+		if err := b.Add(&ai.Inference{Features: []ai.Feature{{Name: "x", Value: x}}}); err != nil {
+			tb.Fatal(err)
 		}
 	}
-	var bins *ai.Bins
-	var err error
-	if kind == ai.KindNumber {
-		bins, err = profile.FreezeNumeric(numbers)
-	} else {
-		bins, _, err = profile.FreezeCategories(categories)
-	}
+	base, err := b.Build(profile.Meta{})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	f := &ai.FeatureBaseline{Kind: kind, Bins: bins}
-	f.Profile = count(f, v)
-	return f
+	return base.Features["x"]
 }
 
 // count makes the profile of a window.

@@ -176,7 +176,11 @@ func (p *prepared) prepareCategories() {
 	}
 	slices.SortFunc(p.order, func(i, j int32) int { return cmp.Compare(p.hashes[i], p.hashes[j]) })
 	p.unseen = make([]bool, len(p.counts))
-	if p.counts[other] == 0 {
+	if p.counts[other] > 0 {
+		// Values without a cell may have come later than those that the cells were
+		// made from, so there are too few of them.
+		p.counts[other] = max(p.counts[other], math.Round(p.baseline.Unseen*p.n))
+	} else {
 		// All categories of the baseline have a cell, so the last one counts
 		// those it does not have.
 		p.unseen[other] = true

@@ -9,7 +9,8 @@ import (
 
 // newQuadraticNull returns the distribution of Σ λᵢ·χ²₁ for independent χ²₁ and
 // positive λ. It follows the saddlepoint formula of Lugannani and Rice, whose
-// relative error stays bounded however far out the tail.
+// relative error stays bounded however far out the tail: where one λ dominates
+// p-values come out up to 8 % too large, otherwise it is less.
 //
 // Source: Kuonen, "Saddlepoint approximations for distributions of quadratic
 // forms in normal variables", Biometrika 1999.
