@@ -335,13 +335,23 @@ func (e *Engine) Baselines(key ai.Key) []BaselineInfo {
 	for _, info := range e.infos {
 		if (key.Service == "" || key.Service == info.Service) && (key.Model == "" || key.Model == info.Model) &&
 			(key.Version == "" || key.Version == info.Version) {
-			out = append(out, info)
+			out = append(out, e.live(info))
 		}
 	}
 	slices.SortFunc(out, func(a, b BaselineInfo) int {
 		return cmp.Or(a.Key().Compare(b.Key()), cmp.Compare(b.Number, a.Number))
 	})
 	return out
+}
+
+// live returns a description with the labels that came since. The caller holds mu.
+func (e *Engine) live(info BaselineInfo) BaselineInfo {
+	if v := e.versions[info.Key()]; v != nil && v.baseline.id() == info.ID {
+		b := *v.baseline
+		b.describe()
+		info.Labelled = b.info.Labelled
+	}
+	return info
 }
 
 // ConfirmBaseline notes that somebody has looked at a baseline and found it right.
@@ -463,7 +473,7 @@ func (e *Engine) info(id string) (BaselineInfo, error) {
 	if !ok {
 		return BaselineInfo{}, notFound("there is no baseline %s: GET /ai/v1/baselines lists them", id)
 	}
-	return info, nil
+	return e.live(info), nil
 }
 
 func (e *Engine) saveInfo(ctx context.Context, info BaselineInfo) error {
