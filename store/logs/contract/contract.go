@@ -181,7 +181,7 @@ func testMatchers(t *testing.T, subject Subject) {
 		want     string
 	}{
 		{[]*labels.Matcher{equal("app", "a")}, "0"},
-		{[]*labels.Matcher{match(labels.MatchNotEqual, "app", "a")}, "123"},
+		{[]*labels.Matcher{match(labels.MatchNotEqual, "app", "a"), match(labels.MatchRegexp, "app", ".+")}, "123"},
 		{[]*labels.Matcher{match(labels.MatchRegexp, "app", "a|b")}, "01"},
 		{[]*labels.Matcher{match(labels.MatchRegexp, "app", "[a-z]"), match(labels.MatchNotRegexp, "env", "pr.*")}, "12"},
 		{[]*labels.Matcher{match(labels.MatchRegexp, "app", ".+"), equal("env", "")}, "2"},
