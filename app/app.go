@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/modelwatch/modelwatch/api/prom"
+	"github.com/modelwatch/modelwatch/app/logsearch"
 	"github.com/modelwatch/modelwatch/collect/host"
 	"github.com/modelwatch/modelwatch/collect/scrape"
 	"github.com/modelwatch/modelwatch/config"
@@ -46,6 +47,7 @@ type App struct {
 	listeners []net.Listener
 
 	store    *metrics.Store
+	logs     logParts
 	host     *host.Collectors
 	engine   *promql.Engine
 	notify   *notify.Manager
@@ -176,6 +178,10 @@ func (a *App) setUp() error {
 		return a.notify.Stop(ctx)
 	})
 
+	if err := a.setUpLogs(); err != nil {
+		return err
+	}
+
 	discovery, err := scrape.NewDiscovery(a.logger, a.registry)
 	if err != nil {
 		return err
@@ -191,6 +197,7 @@ func (a *App) setUp() error {
 	a.rules = rules.New(rules.Options{
 		Engine:          a.engine,
 		Parser:          a.engine.Parser(),
+		Logs:            logsearch.Rules{Engine: a.logs.engine},
 		Queryable:       a.store.Queryable(),
 		Local:           a.store.Local(),
 		Appendable:      a.store.Appendable(),

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/modelwatch/modelwatch/app/logsearch"
+	"github.com/modelwatch/modelwatch/collect/tail"
 	"github.com/modelwatch/modelwatch/config"
 	"github.com/modelwatch/modelwatch/evaluate/rules"
 	"github.com/modelwatch/modelwatch/query/promql"
@@ -79,7 +81,7 @@ func (c *checker) kind(name string, text []byte, kind config.Kind) {
 		problems = config.CheckPrometheus(name, text)
 		follow = func() { c.ruleFiles(name, text) }
 	case config.KindRules:
-		problems = rules.Check(name, text, promql.NewParser(true))
+		problems = rules.Check(name, text, promql.NewParser(true), logsearch.Rules{})
 	case config.KindAlertmanager:
 		problems = config.CheckAlertmanager(name, text)
 	case config.KindPromtail:
@@ -135,5 +137,9 @@ func (c *checker) report(ps config.Problems) {
 
 // checkPromtail examines a promtail.yml.
 func checkPromtail(name string, text []byte) config.Problems {
-	return config.CheckSyntax(name, text)
+	var ps config.Problems
+	for _, p := range tail.Check(text) {
+		ps = append(ps, config.Problem{File: name, Line: p.Line, Reason: p.Reason, Hint: p.Hint, Warning: p.Warning})
+	}
+	return ps
 }

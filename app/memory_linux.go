@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"debug/elf"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -20,6 +21,10 @@ func trim() error {
 	if err != nil {
 		return fmt.Errorf("find own program file: %w", err)
 	}
+	pristine, err := pristineRanges("/proc/self/exe")
+	if err != nil {
+		return err
+	}
 	f, err := os.Open("/proc/self/maps")
 	if err != nil {
 		return fmt.Errorf("read own mappings: %w", err)
@@ -28,13 +33,12 @@ func trim() error {
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		var from, to uintptr
+		var offset uint64
 		var mode string
-		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &mode); err != nil {
+		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s %x", &from, &to, &mode, &offset); err != nil {
 			return fmt.Errorf("read own mappings: %w", err)
 		}
-		// Only what cannot have been written to: dropping a written page would
-		// lose it.
-		if strings.Contains(mode, "w") || !strings.HasSuffix(lines.Text(), exe) {
+		if strings.Contains(mode, "w") || !strings.HasSuffix(lines.Text(), exe) || !within(pristine, offset, uint64(to-from)) {
 			continue
 		}
 		// By number, not as a slice: the mapping is not of Go's heap.
@@ -43,4 +47,33 @@ func trim() error {
 		}
 	}
 	return lines.Err()
+}
+
+// pristineRanges are the parts of a program file, as pairs of offsets, that are
+// mapped without ever having been writable. What is read-only now may have been
+// written to while the program was loaded, such as relocated addresses; dropping
+// such a page would lose what was written.
+func pristineRanges(file string) ([][2]uint64, error) {
+	f, err := elf.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("read own program file: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	page := uint64(os.Getpagesize())
+	var out [][2]uint64
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_LOAD && p.Flags&elf.PF_W == 0 {
+			out = append(out, [2]uint64{p.Off / page * page, (p.Off + p.Filesz + page - 1) / page * page})
+		}
+	}
+	return out, nil
+}
+
+func within(ranges [][2]uint64, offset, size uint64) bool {
+	for _, r := range ranges {
+		if offset >= r[0] && offset+size <= r[1] {
+			return true
+		}
+	}
+	return false
 }

@@ -86,7 +86,14 @@ func (r *reloader) applyFirst(cfg *promconfig.Config) error {
 	if err := r.app.rules.Prepare(cfg); err != nil {
 		return err
 	}
+	tailed, err := r.app.prepareTail(r.app.config.Logs.Collect.ConfigFile)
+	if err != nil {
+		return err
+	}
 	if err := r.apply(cfg); err != nil {
+		return err
+	}
+	if err := r.app.logs.tail.Apply(tailed); err != nil {
 		return err
 	}
 	r.done(cfg)
@@ -132,6 +139,10 @@ func (r *reloader) reload() error {
 	); err != nil {
 		return err
 	}
+	tailed, err := a.prepareTail(cfg.Logs.Collect.ConfigFile)
+	if err != nil {
+		return err
+	}
 	prepared, err := a.notify.Prepare(notify.Source{File: cfg.Alerting.ConfigFile})
 	if err != nil {
 		return err
@@ -140,6 +151,9 @@ func (r *reloader) reload() error {
 		return err
 	}
 	if err := r.apply(next); err != nil {
+		return errors.Join(err, r.apply(r.current), a.host.Watch(watches(a.config.Collect)))
+	}
+	if err := a.logs.tail.Apply(tailed); err != nil {
 		return errors.Join(err, r.apply(r.current), a.host.Watch(watches(a.config.Collect)))
 	}
 	a.notify.Apply(prepared)

@@ -108,6 +108,7 @@ func (a *App) routes(g gatherers) http.Handler {
 	mux.Handle("/api/v1/", a.api)
 	mux.Handle("/federate", a.api)
 	mux.Handle("/v1/metrics", a.api)
+	a.routeLogs(mux)
 
 	mux.Handle("/api/v2/", a.notify.APIHandler())
 	alerts := a.notify.Handler()

@@ -134,6 +134,26 @@ type Cluster struct {
 // Logs is what concerns log lines.
 type Logs struct {
 	Collect LogCollect `yaml:"collect,omitempty"`
+	// Retention is how long lines are kept; zero keeps them for ever.
+	Retention *model.Duration `yaml:"retention,omitempty"`
+	// RetentionSize is the size on disk above which the oldest days go; zero
+	// is no bound.
+	RetentionSize Size `yaml:"retention_size,omitempty"`
+	// MemoryLimit bounds what all log queries and writes together may take.
+	MemoryLimit Size `yaml:"memory_limit,omitempty"`
+	// MaxStreams and MaxLabelValues guard, per day, against labels with too
+	// many values.
+	MaxStreams     int `yaml:"max_streams,omitempty"`
+	MaxLabelValues int `yaml:"max_label_values,omitempty"`
+	// Rate and StreamRate bound what is accepted a second, over all streams and
+	// for each; zero is no bound.
+	Rate       Size `yaml:"rate,omitempty"`
+	StreamRate Size `yaml:"stream_rate,omitempty"`
+	// QueryTimeout ends a log query that takes longer.
+	QueryTimeout model.Duration `yaml:"query_timeout,omitempty"`
+	// MaxEntries and MaxSeries bound the answer to one query.
+	MaxEntries int `yaml:"max_entries,omitempty"`
+	MaxSeries  int `yaml:"max_series,omitempty"`
 }
 
 // LogCollect says which files are tailed.
@@ -213,6 +233,13 @@ const (
 	DefaultLabelNameLength  = 512
 	DefaultLabelValueLength = 8192
 	DefaultBodySize         = 256 << 20
+	DefaultLogRetention     = 15 * 24 * time.Hour
+	DefaultLogMemory        = 384 << 20
+	DefaultMaxStreams       = 100_000
+	DefaultMaxLabelValues   = 50_000
+	DefaultLogQueryTimeout  = time.Minute
+	DefaultMaxLogEntries    = 5_000
+	DefaultMaxLogSeries     = 500
 )
 
 // Default is the configuration when nothing is written.
@@ -254,6 +281,13 @@ func (c *Config) setDefaults() {
 	setPointer(&c.Metrics.Limits.LabelValueLength, DefaultLabelValueLength)
 	setPointer(&c.Metrics.Limits.BodySize, DefaultBodySize)
 	set(&c.Alerting.Retention, model.Duration(DefaultAlertRetention))
+	setPointer(&c.Logs.Retention, model.Duration(DefaultLogRetention))
+	set(&c.Logs.MemoryLimit, DefaultLogMemory)
+	set(&c.Logs.MaxStreams, DefaultMaxStreams)
+	set(&c.Logs.MaxLabelValues, DefaultMaxLabelValues)
+	set(&c.Logs.QueryTimeout, model.Duration(DefaultLogQueryTimeout))
+	set(&c.Logs.MaxEntries, DefaultMaxLogEntries)
+	set(&c.Logs.MaxSeries, DefaultMaxLogSeries)
 	setPointer(&c.Collect.Host, true)
 	setPointer(&c.Collect.GPU.Enabled, true)
 }

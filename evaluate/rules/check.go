@@ -23,9 +23,10 @@ var place = regexp.MustCompile(`^(\d+):\d+: `)
 // are told otherwise.
 var repeated = regexp.MustCompile(`^(\d+:\d+: )?group ".*?", rule \d+, ".*?": `)
 
-// Check reports every problem of the text of a rule file whose expressions p
-// parses.
-func Check(file string, text []byte, p parser.Parser) config.Problems {
+// Check reports every problem of the text of a rule file, whose expressions are
+// PromQL as p parses it, or LogQL as logs does.
+func Check(file string, text []byte, p parser.Parser, logs LogQuerier) config.Problems {
+	p = bothParser{p, logs}
 	if ps := config.CheckSyntax(file, text); len(ps) > 0 {
 		return ps
 	}

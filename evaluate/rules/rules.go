@@ -32,8 +32,10 @@ type Sender interface {
 
 // Options is what a Manager needs.
 type Options struct {
-	Engine     promql.QueryEngine
-	Parser     parser.Parser
+	Engine promql.QueryEngine
+	Parser parser.Parser
+	// Logs evaluates LogQL rules; nil refuses them.
+	Logs       LogQuerier
 	Queryable  storage.Queryable
 	Local      storage.Queryable
 	Appendable storage.Appendable
@@ -72,6 +74,7 @@ type Manager struct {
 // New makes a manager; it evaluates nothing before Start.
 func New(opts Options) *Manager {
 	ctx, cancel := context.WithCancel(context.Background())
+	opts.Parser = bothParser{opts.Parser, opts.Logs}
 	m := &Manager{opts: opts, cancel: cancel}
 	orDefault := func(d, def time.Duration) time.Duration {
 		if d == 0 {
@@ -82,7 +85,7 @@ func New(opts Options) *Manager {
 	m.rules = rules.NewManager(&rules.ManagerOptions{
 		Appendable:      opts.Appendable,
 		Queryable:       opts.Local,
-		QueryFunc:       rules.EngineQueryFunc(opts.Engine, opts.Queryable),
+		QueryFunc:       queryFunc(rules.EngineQueryFunc(opts.Engine, opts.Queryable), opts.Logs),
 		NotifyFunc:      rules.SendAlerts(m, opts.ExternalURL.String()),
 		Context:         ctx,
 		ExternalURL:     opts.ExternalURL,
@@ -98,7 +101,8 @@ func New(opts Options) *Manager {
 			}
 			return 0
 		},
-		Parser: opts.Parser,
+		RuleDependencyController: inOrder{},
+		Parser:                   opts.Parser,
 	})
 	return m
 }

@@ -1,0 +1,43 @@
+package logsearch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/prometheus/promql"
+
+	"github.com/modelwatch/modelwatch/query/logql"
+	"github.com/modelwatch/modelwatch/query/logql/syntax"
+)
+
+// Rules evaluates LogQL for the rule manager. The zero value checks only.
+type Rules struct{ Engine *logql.Engine }
+
+// Check refuses what is not a LogQL metric query.
+func (Rules) Check(expr string) error {
+	parsed, err := syntax.Parse(expr)
+	if err != nil {
+		return err
+	}
+	if _, ok := parsed.(*syntax.LogExpr); ok {
+		return errors.New("this LogQL query gives lines, and a rule needs numbers: count them, as in count_over_time({...} [5m])")
+	}
+	return nil
+}
+
+// Eval gives the vector of a LogQL metric query at a time.
+func (r Rules) Eval(ctx context.Context, expr string, t time.Time) (promql.Vector, error) {
+	res, err := r.Engine.Instant(ctx, expr, t)
+	if err != nil {
+		return nil, err
+	}
+	if res.Type == logql.Scalar {
+		return promql.Vector{{T: t.UnixMilli(), F: res.Scalar.Point.V}}, nil
+	}
+	out := make(promql.Vector, 0, len(res.Vector))
+	for _, s := range res.Vector {
+		out = append(out, promql.Sample{Metric: s.Labels, T: t.UnixMilli(), F: s.Point.V})
+	}
+	return out, nil
+}
