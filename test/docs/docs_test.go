@@ -1,0 +1,196 @@
+// Package docs holds no code: its tests keep the written pages true. What a page
+// names must exist, and the defaults it states must be those of the program.
+// Whether a page is good to read, it cannot tell.
+package docs
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+)
+
+// root is the repository.
+const root = "../.."
+
+// elsewhere are folders whose pages are not ours, or are made anew by each build.
+var elsewhere = []string{".git", ".tools", ".venv", "bin", "dist", "node_modules", "testdata"}
+
+// page is one Markdown file.
+type page struct {
+	name string // below root
+	text string
+}
+
+func readPage(t *testing.T, name string) page {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, name))
+	require.NoError(t, err)
+	return page{name: name, text: string(text)}
+}
+
+// readPages reads every Markdown file of the repository.
+func readPages(t *testing.T) []page {
+	t.Helper()
+	var pages []page
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && slices.Contains(elsewhere, d.Name()):
+			return fs.SkipDir
+		case d.IsDir() || filepath.Ext(path) != ".md":
+			return nil
+		}
+		name, err := filepath.Rel(root, path)
+		pages = append(pages, readPage(t, name))
+		return err
+	}))
+	require.Greater(t, len(pages), 10, "is the test looking at the repository?")
+	return pages
+}
+
+// prose is the page without its blocks of code, with line numbers kept.
+func (p page) prose() string { return p.part(false) }
+
+// blocks is the page without anything but its blocks of code.
+func (p page) blocks() string { return p.part(true) }
+
+func (p page) part(code bool) string {
+	var b strings.Builder
+	inside := false
+	for line := range strings.Lines(p.text) {
+		fence := strings.HasPrefix(strings.TrimSpace(line), "```")
+		if fence {
+			inside = !inside
+		}
+		if !fence && inside == code {
+			b.WriteString(line)
+		} else {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+var (
+	span    = regexp.MustCompile("`([^`\n]+)`")
+	link    = regexp.MustCompile(`\[[^\]]*\]\(([^)\s]+)(?:\s+"[^"]*")?\)`)
+	heading = regexp.MustCompile(`(?m)^(#{1,6})\s+(.+?)\s*$`)
+	scheme  = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:`)
+)
+
+// spans are what stands in backticks in the prose.
+func (p page) spans() []string {
+	var out []string
+	for _, m := range span.FindAllStringSubmatch(p.prose(), -1) {
+		out = append(out, m[1])
+	}
+	return out
+}
+
+// anchors are the names under which the page's headings can be linked to.
+func (p page) anchors() map[string]bool {
+	out := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(p.prose(), -1) {
+		out[anchor(m[2])] = true
+	}
+	return out
+}
+
+// anchor is how GitHub names a heading.
+func anchor(title string) string {
+	title = link.ReplaceAllStringFunc(title, func(l string) string { return l[1:strings.Index(l, "]")] })
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+			return unicode.ToLower(r)
+		case r == ' ':
+			return '-'
+		}
+		return -1
+	}, title)
+}
+
+func TestLinksPointAtWhatExists(t *testing.T) {
+	t.Parallel()
+	pages := readPages(t)
+	byName := map[string]page{}
+	for _, p := range pages {
+		byName[p.name] = p
+	}
+	for _, p := range pages {
+		for _, m := range link.FindAllStringSubmatch(span.ReplaceAllString(p.prose(), ""), -1) {
+			target := m[1]
+			if scheme.MatchString(target) {
+				continue
+			}
+			file, fragment, _ := strings.Cut(target, "#")
+			name := p.name
+			if file != "" {
+				name = filepath.Join(filepath.Dir(p.name), file)
+				if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+					t.Errorf("%s links to %s, which does not exist", p.name, target)
+					continue
+				}
+			}
+			if to, ok := byName[name]; ok && fragment != "" && !to.anchors()[fragment] {
+				t.Errorf("%s links to %s, but %s has no such heading", p.name, target, name)
+			}
+		}
+	}
+}
+
+// The Chinese pages follow the English ones heading by heading.
+func TestTranslationsHaveTheSameStructure(t *testing.T) {
+	t.Parallel()
+	for english, chinese := range map[string]string{
+		"README.md":               "README.zh-CN.md",
+		"docs/getting-started.md": "docs/zh-CN/getting-started.md",
+		"docs/configuration.md":   "docs/zh-CN/configuration.md",
+	} {
+		levels := func(name string) (out []string) {
+			for _, m := range heading.FindAllStringSubmatch(readPage(t, name).prose(), -1) {
+				out = append(out, m[1])
+			}
+			return out
+		}
+		require.Equal(t, levels(english), levels(chinese), "headings of %s and %s", english, chinese)
+	}
+}
+
+// fragmentName is the kind of a change, and what it is about.
+var fragmentName = regexp.MustCompile(`^(added|changed|fixed|removed|security)-[a-z0-9-]+\.md$`)
+
+func TestChangelogFragments(t *testing.T) {
+	t.Parallel()
+	entries, err := os.ReadDir(filepath.Join(root, "changelog.d"))
+	require.NoError(t, err)
+	for _, e := range entries {
+		if e.Name() == "README.md" {
+			continue
+		}
+		require.Regexp(t, fragmentName, e.Name())
+		text := readPage(t, "changelog.d/"+e.Name()).text
+		require.True(t, strings.HasPrefix(text, "- "), "%s: begin with \"- \"", e.Name())
+		require.NotContains(t, strings.TrimSpace(text), "\n- ", "%s: one change a fragment", e.Name())
+	}
+}
+
+func TestAnchor(t *testing.T) {
+	t.Parallel()
+	for title, want := range map[string]string{
+		"Quick start":                "quick-start",
+		"What it isn't":              "what-it-isnt",
+		"`make demo`, in [words](x)": "make-demo-in-words",
+		"快速开始":                       "快速开始",
+	} {
+		require.Equal(t, want, anchor(title))
+	}
+}
