@@ -154,17 +154,17 @@ func same(want, got lokiAnswer) error {
 	if want.Type == "scalar" {
 		return sameValue(w[0], g[0])
 	}
-	byName := map[string]any{}
-	for _, r := range g {
-		row, _ := r.([]any)
-		byName[fmt.Sprint(row[0])] = row[1]
-	}
-	for _, r := range w {
-		row, _ := r.([]any)
-		points, ok := byName[fmt.Sprint(row[0])]
-		if !ok {
-			return fmt.Errorf("no series %v", row[0])
+	// Several series may have one name, if a query made it so.
+	byName := func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) }
+	slices.SortFunc(w, byName)
+	slices.SortFunc(g, byName)
+	for k := range w {
+		row, _ := w[k].([]any)
+		other, _ := g[k].([]any)
+		if fmt.Sprint(row[0]) != fmt.Sprint(other[0]) {
+			return fmt.Errorf("series %v, want %v", other[0], row[0])
 		}
+		points := other[1]
 		wp, _ := row[1].([]any)
 		gp, _ := points.([]any)
 		if len(wp) != len(gp) {
