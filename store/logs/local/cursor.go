@@ -122,14 +122,14 @@ func (c *cursor) Next() (*logs.Batch, error) {
 			}
 			rows, err := c.conn.Query(c.ctx, sql)
 			if err != nil {
-				c.err = c.s.queryError(err)
+				c.err = c.s.queryError(err, c.group)
 				return nil, c.err
 			}
 			c.rows = rows
 		}
 		k, err := c.rows.Next()
 		if err != nil {
-			c.err = c.s.queryError(err)
+			c.err = c.s.queryError(err, c.group)
 			return nil, c.err
 		}
 		if k == nil {
@@ -362,7 +362,10 @@ func (c *cursor) Close() error {
 }
 
 // queryError makes an engine's error one that tells the user what to do.
-func (s *Store) queryError(err error) error {
+func (s *Store) queryError(err error, sources []*source) error {
+	if corrupt(err) && len(sources) > 0 {
+		return s.damaged(err, sources)
+	}
 	if duck.IsMemory(err) {
 		return &logstore.TooBigError{Limit: mebibytes(s.o.MemoryLimit), Err: err}
 	}

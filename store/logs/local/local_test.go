@@ -1,6 +1,7 @@
 package local
 
 import (
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,7 +11,13 @@ import (
 	"github.com/modelwatch/modelwatch/store/logs/contract"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(fullDir); dir != "" {
+		fillDisk(dir)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var _ logstore.Store = (*Store)(nil)
 

@@ -147,7 +147,7 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 			return logs.Counts{}, err
 		}
 		if err != nil {
-			return logs.Counts{}, s.queryError(err)
+			return logs.Counts{}, s.queryError(err, []*source{src})
 		}
 	}
 	for i := range out.Groups {
@@ -219,7 +219,7 @@ func (s *Store) Volume(ctx context.Context, req logs.VolumeRequest) ([]logs.Volu
 			return nil
 		})
 		if err != nil {
-			return nil, s.queryError(err)
+			return nil, s.queryError(err, []*source{src})
 		}
 	}
 	out := make([]logs.Volume, len(sum.streams))

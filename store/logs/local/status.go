@@ -67,7 +67,9 @@ func (s *Store) Status() Status {
 	if n := len(out.Days); n > 0 {
 		out.StreamsToday = out.Days[n-1].Streams
 	}
+	s.asideMu.Lock()
 	out.SetAside = slices.Clone(s.aside)
+	s.asideMu.Unlock()
 	return out
 }
 
@@ -88,13 +90,18 @@ func corrupt(err error) bool {
 	return false
 }
 
-// setAside detaches a corrupt segment and renames its files, so that the rest goes on.
+// setAside detaches a corrupt segment that nobody reads and renames its files, so that the rest goes on.
 func (s *Store) setAside(ctx context.Context, g *segment, reason error) error {
-	s.metrics.aside.Inc()
-	s.o.Logger.Error("log file is corrupt and was set aside; its entries are missing from every answer", "file", filepath.Base(g.path), "err", reason)
 	if err := g.detach(ctx, s.writer); err != nil {
 		return fmt.Errorf("detach corrupt %s: %w", filepath.Base(g.path), err)
 	}
+	return s.rename(g, reason)
+}
+
+// rename gives the files of a corrupt segment another name and takes note of it.
+func (s *Store) rename(g *segment, reason error) error {
+	s.metrics.aside.Inc()
+	s.o.Logger.Error("log file is corrupt and was set aside; its entries are missing from every answer", "file", filepath.Base(g.path), "err", reason)
 	suffix := ".corrupt-" + s.o.Now().UTC().Format("20060102T150405")
 	var errs []error
 	for _, p := range g.files() {
@@ -102,7 +109,9 @@ func (s *Store) setAside(ctx context.Context, g *segment, reason error) error {
 			errs = append(errs, fmt.Errorf("set corrupt file aside: %w", err))
 		}
 	}
+	s.asideMu.Lock()
 	s.aside = append(s.aside, SetAside{Day: dayName(g.day), File: g.path + suffix, Reason: reason.Error(), Time: s.o.Now()})
+	s.asideMu.Unlock()
 	return errors.Join(errs...)
 }
 

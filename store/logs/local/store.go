@@ -41,14 +41,15 @@ type Store struct {
 	recent  *recent
 
 	// mu guards days and everything in segments that says so, db and the pool.
-	mu     sync.RWMutex
-	db     *duck.DB
-	idle   []*duck.Conn
-	days   map[int64]*day
-	aside  []SetAside
-	closed bool
-	slots  chan struct{}
-	cancel context.CancelFunc
+	mu      sync.RWMutex
+	db      *duck.DB
+	idle    []*duck.Conn
+	days    map[int64]*day
+	asideMu sync.Mutex
+	aside   []SetAside
+	closed  bool
+	slots   chan struct{}
+	cancel  context.CancelFunc
 	// reading ends with the store.
 	reading context.Context
 	running sync.WaitGroup
@@ -306,6 +307,9 @@ func (s *Store) conn(ctx context.Context) (*duck.Conn, error) {
 	select {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
+		if s.reading.Err() != nil {
+			return nil, ErrClosed
+		}
 		return nil, fmt.Errorf("wait for one of %d places for log queries: %w", cap(s.slots), context.Cause(ctx))
 	}
 	s.mu.Lock()
