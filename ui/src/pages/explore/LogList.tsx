@@ -1,0 +1,121 @@
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { memo, useCallback, useEffect, useRef, useState } from 'react';
+import { useFormat } from '../../lib/format';
+import type { LogLine } from '../../lib/lines';
+import { useWords } from '../../lib/words';
+import classes from './Explore.module.css';
+import { type FieldFilter, LineDetail } from './LineDetail';
+import type { State } from './state';
+import { exploreWords } from './words';
+
+interface Props {
+  lines: LogLine[];
+  as: State['as'];
+  onFilter: (f: FieldFilter) => void;
+  onContext: (l: LogLine) => void;
+  /** Told when the reader is looking at older lines or at one line's details. */
+  onReading?: (reading: boolean) => void;
+}
+
+const height = 20;
+
+/** LogList draws only the lines that can be seen. */
+export function LogList({ lines, as, onFilter, onContext, onReading }: Props) {
+  const t = useWords(exploreWords);
+  const f = useFormat();
+  const box = useRef<HTMLElement>(null);
+  const [open, setOpen] = useState<string | null>(null);
+  const virtual = useVirtualizer({
+    count: lines.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => height,
+    getItemKey: useCallback((i: number) => lines[i]?.id ?? i, [lines]),
+    overscan: 10,
+  });
+  // Heights differ only where lines wrap or one is open: measuring costs.
+  const measured = as !== 'lines' || open !== null;
+  // biome-ignore lint/correctness/useExhaustiveDependencies: other looks have other heights.
+  useEffect(() => virtual.measure(), [as, virtual]);
+  const reading = useRef(false);
+  const tell = useCallback(
+    (now: boolean) => {
+      if (now === reading.current) return;
+      reading.current = now;
+      onReading?.(now);
+    },
+    [onReading],
+  );
+  const toggle = useCallback((id: string) => setOpen((old) => (old === id ? null : id)), []);
+  useEffect(() => tell(open !== null || (box.current?.scrollTop ?? 0) > height), [open, tell]);
+  return (
+    <section
+      ref={box}
+      className={classes.list}
+      data-as={as}
+      aria-label={t.resultLines}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+      tabIndex={0}
+      onScroll={(e) => tell(open !== null || e.currentTarget.scrollTop > height)}
+    >
+      <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+        {virtual.getVirtualItems().map((item) => {
+          const line = lines[item.index];
+          if (!line) return null;
+          const opened = line.id === open;
+          return (
+            <div
+              key={item.key}
+              ref={measured ? virtual.measureElement : undefined}
+              data-index={item.index}
+              className={classes.line}
+              data-level={line.level}
+              style={{ transform: `translateY(${item.start}px)` }}
+            >
+              <Head line={line} as={as} opened={opened} time={f.time} level={t[line.level]} onToggle={toggle} />
+              {opened && <LineDetail line={line} onFilter={onFilter} onContext={onContext} />}
+            </div>
+          );
+        })}
+      </div>
+    </section>
+  );
+}
+
+interface HeadProps {
+  line: LogLine;
+  as: State['as'];
+  opened: boolean;
+  time: (ms: number) => string;
+  level: string;
+  onToggle: (id: string) => void;
+}
+
+const Head = memo(function Head({ line, as, opened, time, level, onToggle }: HeadProps) {
+  return (
+    <button
+      type="button"
+      className={classes.head}
+      aria-expanded={opened}
+      title={level}
+      onClick={() => {
+        // Selecting text is not opening.
+        if (getSelection()?.isCollapsed !== false) onToggle(line.id);
+      }}
+    >
+      <span className={classes.when}>
+        {time(line.time)}.{line.nanos.slice(-9, -6)}
+      </span>
+      <span className={classes.text}>{as === 'json' ? pretty(line.line) : line.line || ' '}</span>
+    </button>
+  );
+});
+
+/** pretty writes JSON over several lines; anything else stays as it is. */
+export function pretty(line: string): string {
+  if (!/^\s*[[{]/.test(line)) return line;
+  try {
+    return JSON.stringify(JSON.parse(line), null, 2);
+  } catch {
+    return line;
+  }
+}
