@@ -18,7 +18,7 @@ LINT     := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build bin/modelwatch.
+build: ui/dist/index.html ## Build bin/modelwatch, with its pages.
 	CGO_ENABLED=1 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/modelwatch ./cmd/modelwatch
 
 demo: build ## Watch an AI service slow down, and the mail that says so.
@@ -29,17 +29,27 @@ test: build python ## Run every test, with the race detector.
 	cd client && go test -race -timeout 5m ./...
 	$(VENV)/bin/python -m unittest discover -s client/python
 
-check: $(LINT) ## Format, lint, layering, generated files.
+check: $(LINT) ui/node_modules/.done ## Format, lint, layering, generated files.
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "not formatted (run gofmt -w):"; echo "$$files"; exit 1; }
 	go mod verify >/dev/null
 	$(LINT) run ./...
 	cd client && $(LINT) run -c ../.golangci.yml ./...
+	cd ui && npm run --silent check
 
 bench: build python ## Measure against peers; figures are kept in bench/.
 	PATH="$(VENV)/bin:$$PATH" ./bench/run.sh
 
 clean: ## Remove what was built.
-	rm -rf bin dist $(TOOLS) $(VENV)
+	rm -rf bin dist $(TOOLS) $(VENV) ui/node_modules
+	git clean -qfX ui/dist
+
+ui/node_modules/.done: ui/package-lock.json
+	cd ui && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+ui/dist/index.html: ui/node_modules/.done api/openapi.yaml $(shell find ui/src ui/public ui/scripts ui/index.html ui/vite.config.ts -type f 2>/dev/null)
+	cd ui && npm run --silent build
+	@touch $@
 
 python: $(VENV)/.done
 

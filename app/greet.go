@@ -2,10 +2,8 @@ package app
 
 import (
 	"fmt"
-	"html/template"
 	"io"
 	"net"
-	"net/http"
 	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -101,24 +99,5 @@ func (a *App) warnOpen(w io.Writer) {
 		}
 		a.logger.Warn("Listening without authentication on an address that others can reach", "address", l.Addr().String(), "hint", "set basic_auth_users in a --web.config.file, or listen on 127.0.0.1")
 		fmt.Fprintf(w, "WARNING: %s is open to the network without authentication. Set basic_auth_users in a --web.config.file, or listen on 127.0.0.1.\n\n", l.Addr())
-	}
-}
-
-var home = template.Must(template.New("home").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<title>modelwatch</title>
-<h1>modelwatch</h1>
-<p>Running. These answer:</p>
-<ul>
-<li><a href="/api/v1/targets">targets</a>, <a href="/api/v1/rules">rules</a>, <a href="/api/v1/alerts">alerts</a>
-<li><a href="/api/v2/status">notification status</a>, <a href="/ai/v1/notifications">notification history</a>
-<li><a href="/metrics">metrics</a>
-</ul></html>
-`))
-
-func (a *App) handleHome(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	if err := home.Execute(w, nil); err != nil {
-		a.logger.Debug("Cannot send the page", "err", err)
 	}
 }

@@ -264,7 +264,8 @@ func TestBadRequests(t *testing.T) {
 		{"/api/v1/query_range?query=up&start=0&end=1e12&step=1", http.StatusBadRequest},
 		{"/federate?match[]=%7B", http.StatusBadRequest},
 		{"/api/v1/nothing", http.StatusNotFound},
-		{"/nothing", http.StatusNotFound},
+		{"/ai/v1/nothing", http.StatusNotFound},
+		{"/loki/api/v1/nothing", http.StatusNotFound},
 		{"/api/v2/silence/not-an-id", http.StatusUnprocessableEntity},
 	} {
 		status, body := s.get(c.path)
