@@ -33,7 +33,14 @@ export function Rows<T>({ label, columns, rows, rowKey, estimate = 36, mark }: P
   const template = columns.map((c) => c.width).join(' ');
   const style = { '--columns': template } as CSSProperties;
   return (
-    <div role="table" aria-label={label} aria-rowcount={rows.length + 1} className={classes.table} style={style}>
+    <div
+      role="table"
+      aria-label={label}
+      aria-rowcount={rows.length + 1}
+      className={classes.table}
+      data-few={columns.length < 4}
+      style={style}
+    >
       <div role="row" className={classes.head} aria-rowindex={1}>
         {columns.map((c) => (
           <div key={c.id} role="columnheader" className={classes.title} data-align={c.align}>

@@ -5,11 +5,12 @@ import {
   IconHelpCircle,
   IconSquareRoundedXFilled,
 } from '@tabler/icons-react';
+import type { components } from '../api/schema.gen';
 
-export type Health = 'healthy' | 'degraded' | 'down' | 'unknown';
+export type Health = components['schemas']['Health'];
 
 export const layers = ['service', 'model', 'data', 'resource'] as const;
-export type Layer = (typeof layers)[number];
+export type Layer = components['schemas']['Layer'];
 
 /** rank orders states by what to look at first, highest last: as the server's series do. */
 export const rank: Record<Health, number> = { healthy: 0, unknown: 1, degraded: 2, down: 3 };

@@ -10,6 +10,7 @@ import { Panel } from '../../components/Panel';
 import { RangeChart } from '../../components/RangeChart';
 import { Rows } from '../../components/Rows';
 import { Await } from '../../components/states';
+import { parseDuration } from '../../lib/duration';
 import { useFormat } from '../../lib/format';
 import { keyOf } from '../../lib/labels';
 import { useWords } from '../../lib/words';
@@ -21,9 +22,17 @@ export default function Storage() {
   const runtime = useRuntime();
   const head = useCardinality(15);
   const figures = useInstant('{__name__=~"modelwatch_storage_.*"}');
-  const growth = useRange('modelwatch_storage_size_bytes');
+  const growth = useRange(
+    '{__name__=~"modelwatch_storage_free_bytes|prometheus_tsdb_storage_blocks_bytes|prometheus_tsdb_wal_storage_size_bytes"}',
+  );
   const value = (name: string) => figures.data?.find((s) => s.labels.__name__ === `modelwatch_storage_${name}`)?.value;
   const since = head.data?.headStats.minTime ?? 0;
+  const names: Record<string, string> = {
+    modelwatch_storage_free_bytes: t.free,
+    prometheus_tsdb_storage_blocks_bytes: t.metricsSize,
+    prometheus_tsdb_wal_storage_size_bytes: t.walSize,
+  };
+  const retention = parseDuration(runtime.data?.storageRetention ?? '');
   return (
     <Stack gap="sm">
       {value('refusing_writes') === 1 && (
@@ -32,14 +41,14 @@ export default function Storage() {
         </Alert>
       )}
       <Group gap="xl">
-        <Figure label={t.retention} value={runtime.data?.storageRetention ?? '–'} />
-        <Figure label={t.onDisk} value={f.bytes(value('size_bytes') ?? Number.NaN)} />
+        <Figure label={t.retention} value={retention ? f.span(retention) : (runtime.data?.storageRetention ?? '–')} />
+        <Figure label={t.size} value={f.bytes(value('size_bytes') ?? Number.NaN)} />
         <Figure label={t.free} value={f.bytes(value('free_bytes') ?? Number.NaN)} />
         <Figure label={t.reserve} value={f.bytes(value('reserve_bytes') ?? Number.NaN)} />
         {since > 0 && since < 9e15 && <Figure label={t.head} value={f.moment(since)} />}
       </Group>
       <Panel title={t.growth}>
-        <RangeChart query={growth} label={t.growth} unit="bytes" name={() => t.onDisk} fill />
+        <RangeChart query={growth} label={t.growth} unit="bytes" name={(l) => names[l.__name__ ?? ''] ?? ''} />
       </Panel>
       <Panel title={t.blocks} flush>
         <Blocks />

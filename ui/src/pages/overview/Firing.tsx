@@ -1,0 +1,75 @@
+import { Box, Group, Text } from '@mantine/core';
+import { IconBellRinging, IconCircleCheck } from '@tabler/icons-react';
+import { Link } from 'react-router';
+import { type FiringAlert, useFiring } from '../../api/firing';
+import { ErrorBox } from '../../components/states';
+import { useFormat } from '../../lib/format';
+import { useHref } from '../../lib/url';
+import { useWords } from '../../lib/words';
+import classes from './Firing.module.css';
+import { overviewWords } from './words';
+
+const shown = 4;
+
+/** Firing says first what is wrong: the alerts that fire and are not silenced. */
+export function Firing() {
+  const t = useWords(overviewWords);
+  const f = useFormat();
+  const href = useHref();
+  const { data, error, refetch } = useFiring();
+  if (!data) return error ? <ErrorBox error={error} retry={() => void refetch()} /> : <Box h={34} />;
+  if (data.length === 0) {
+    return (
+      <Group gap={6} c="var(--mw-healthy)" h={34} role="status">
+        <IconCircleCheck size={16} aria-hidden />
+        <Text size="sm">{t.nothingFires}</Text>
+      </Group>
+    );
+  }
+  return (
+    <section className={classes.box} aria-label={t.firingTitle}>
+      <h2 className={classes.head}>
+        <IconBellRinging size={16} aria-hidden />
+        {t.firing(f.count(data.length))}
+      </h2>
+      <ul className={classes.list}>
+        {data.slice(0, shown).map((a) => (
+          <Row key={a.fingerprint} alert={a} />
+        ))}
+      </ul>
+      {data.length > shown && (
+        <Link to={href('/alerts')} className="mw-link">
+          {t.more(f.count(data.length))}
+        </Link>
+      )}
+    </section>
+  );
+}
+
+function Row({ alert }: { alert: FiringAlert }) {
+  const t = useWords(overviewWords);
+  const f = useFormat();
+  const href = useHref();
+  const { labels, annotations } = alert;
+  const where = labels.service ?? labels.job ?? labels.instance ?? '';
+  return (
+    <li className={classes.row}>
+      <Link to={href('/alerts')} className={classes.name}>
+        {labels.alertname}
+      </Link>
+      {labels.severity && (
+        <span className={classes.severity} data-severity={labels.severity}>
+          {labels.severity}
+        </span>
+      )}
+      <span className={classes.text}>
+        {where && <b>{where} </b>}
+        {annotations.summary ?? annotations.description ?? annotations.message ?? ''}
+      </span>
+      <span className={classes.since} title={f.full(Date.parse(alert.startsAt))}>
+        {f.ago(Date.parse(alert.startsAt))}
+        <span className="mw-hidden">{t.since(f.full(Date.parse(alert.startsAt)))}</span>
+      </span>
+    </li>
+  );
+}
