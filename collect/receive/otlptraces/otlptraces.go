@@ -130,7 +130,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	raw, isJSON, err := h.read(r)
 	req := &collectpb.ExportTraceServiceRequest{}
 	if err == nil {
-		err = decode(raw, isJSON, req)
+		err = parse(raw, isJSON, req)
 	}
 	if err != nil {
 		h.bad.Inc()
@@ -229,7 +229,7 @@ func (h *Handler) read(r *http.Request) (raw []byte, isJSON bool, err error) {
 	return raw, kind == "application/json", nil
 }
 
-func decode(raw []byte, isJSON bool, req *collectpb.ExportTraceServiceRequest) error {
+func parse(raw []byte, isJSON bool, req *collectpb.ExportTraceServiceRequest) error {
 	if !isJSON {
 		if err := proto.Unmarshal(raw, req); err != nil {
 			return fmt.Errorf("not an ExportTraceServiceRequest: %w", err)

@@ -105,7 +105,7 @@ func TestSpansBecomeInferences(t *testing.T) {
 
 	// The same in protocol buffers, compressed, has the same records.
 	req := &collectpb.ExportTraceServiceRequest{}
-	require.NoError(t, decode([]byte(spans), true, req))
+	require.NoError(t, parse([]byte(spans), true, req))
 	raw, err := proto.Marshal(req)
 	require.NoError(t, err)
 	var gz bytes.Buffer
@@ -168,7 +168,7 @@ func TestRefusals(t *testing.T) {
 
 func FuzzSpans(f *testing.F) {
 	req := &collectpb.ExportTraceServiceRequest{}
-	if err := decode([]byte(spans), true, req); err != nil {
+	if err := parse([]byte(spans), true, req); err != nil {
 		f.Fatal(err)
 	}
 	raw, err := proto.Marshal(req)
@@ -183,7 +183,7 @@ func FuzzSpans(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, isJSON bool) {
 		req := &collectpb.ExportTraceServiceRequest{}
-		if decode(raw, isJSON, req) != nil {
+		if parse(raw, isJSON, req) != nil {
 			return
 		}
 		records, _, _ := h.Inferences(t.Context(), req)
