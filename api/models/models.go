@@ -7,9 +7,11 @@
 package models
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -127,7 +129,7 @@ func (h *handler) json(status int, serve func(*http.Request) (any, error)) http.
 			h.fail(w, r, err)
 			return
 		}
-		text, err := json.Marshal(doc)
+		text, err := encode(doc)
 		if err != nil {
 			h.fail(w, r, err)
 			return
@@ -136,11 +138,22 @@ func (h *handler) json(status int, serve func(*http.Request) (any, error)) http.
 	}
 }
 
+// encode writes a document as people read it: "&" stays "&".
+func encode(doc any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(doc); err != nil {
+		return nil, fmt.Errorf("write answer: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
 func write(w http.ResponseWriter, status int, text []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // Nobody is left to tell if the client is gone.
+	_, _ = w.Write(text) // Nobody is left to tell if the client is gone.
 }
 
 // fail answers with an error.
@@ -157,7 +170,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusInternalServerError {
 		h.log.Error("A request failed", "path", r.URL.Path, "err", err)
 	}
-	text, _ := json.Marshal(map[string]string{"error": err.Error()}) // A string can always be written.
+	text, _ := encode(map[string]string{"error": err.Error()}) // A string can always be written.
 	write(w, status, text)
 }
 

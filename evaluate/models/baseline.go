@@ -103,6 +103,12 @@ func (b *baseline) label(inf *ai.Inference, label ai.Value) {
 	b.stale = b.labels.ObserveLabel(inf, label) || b.stale
 }
 
+// takeTruths takes the labels that were gathered while the baseline was made.
+func (b *baseline) takeTruths(c *collector) {
+	c.settle()
+	b.labels, b.stale = c.truths, true
+}
+
 // document is the exported form of a baseline: that of ai, and what is added here.
 type document struct {
 	From        *time.Time         `json:"from,omitempty"`
@@ -303,6 +309,9 @@ func (e *Engine) adopt(b *baseline, active bool) {
 			}
 		}
 		if v := e.versions[b.Key]; v != nil {
+			if c := v.auto; c != nil && b.counts == c.counts {
+				b.takeTruths(c)
+			}
 			b.refresh()
 			v.baseline, v.auto = b, nil
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/gob"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,6 +64,8 @@ type (
 		From, To time.Time
 		Began    time.Time
 		Counts   []byte
+		Truths   []byte
+		Waiting  []waitingLabel
 	}
 	savedLabels struct {
 		Buckets   []savedBucket
@@ -182,8 +185,11 @@ func (v *version) save() (*savedVersion, error) {
 		}
 	}
 	if c := v.auto; c != nil {
-		s.Auto = &savedCollector{Rows: c.rows, Limit: c.limit, Seen: c.seen, From: c.from, To: c.to, Began: c.began}
+		s.Auto = &savedCollector{Rows: c.rows, Limit: c.limit, Seen: c.seen, From: c.from, To: c.to, Began: c.began, Waiting: c.waiting}
 		if s.Auto.Counts, err = json.Marshal(c.counts); err != nil {
+			return nil, err
+		}
+		if s.Auto.Truths, err = json.Marshal(c.truths); err != nil {
 			return nil, err
 		}
 	}
@@ -260,18 +266,16 @@ func (e *Engine) load(s *savedVersion, now time.Time) error {
 	if v.total, err = loadSlice(s.Total); err != nil {
 		return err
 	}
-	v.baseline = e.activeBaseline(context.Background(), v.key)
-	if v.baseline != nil && v.baseline.id() == s.Baseline && v.baseline.counts != nil && s.BaselineLabels != nil {
-		v.baseline.labels = performance.NewWindow(v.task)
-		if err := json.Unmarshal(s.BaselineLabels, v.baseline.labels); err != nil {
-			return err
-		}
-		v.baseline.stale = true
-	}
-	v.baseline.refresh()
 	if v.auto, err = e.loadCollector(s.Auto, v); err != nil {
 		return err
 	}
+	if v.baseline = e.activeBaseline(context.Background(), v.key); v.baseline != nil {
+		if err := v.loadTruths(s); err != nil {
+			return err
+		}
+		v.auto = nil
+	}
+	v.baseline.refresh()
 	// Windows that count in the bins of an older baseline go on with it.
 	older := map[string]*baseline{v.baseline.id(): v.baseline, "": nil}
 	find := func(id string) *baseline {
@@ -327,19 +331,37 @@ func (e *Engine) load(s *savedVersion, now time.Time) error {
 	return nil
 }
 
+// loadTruths gives the baseline in use the labels of its inferences: those that came
+// while it was in use, or, where it was made after the checkpoint, those that had been
+// gathered for it.
+func (v *version) loadTruths(s *savedVersion) error {
+	b := v.baseline
+	switch {
+	case b.counts == nil:
+	case b.id() == s.Baseline && s.BaselineLabels != nil:
+		b.labels, b.stale = performance.NewWindow(v.task), true
+		return json.Unmarshal(s.BaselineLabels, b.labels)
+	case s.Baseline == "" && s.Auto != nil && v.auto != nil && b.Source == ai.SourceAuto:
+		c := v.auto
+		c.from, c.to = b.info.From, b.info.To
+		b.takeTruths(c)
+	}
+	return nil
+}
+
 func (e *Engine) loadCollector(s *savedCollector, v *version) (*collector, error) {
-	if v.baseline != nil || e.opt.Auto.Off {
+	if e.opt.Auto.Off {
 		return nil, nil //nolint:nilnil // None is needed.
 	}
 	if s == nil {
 		return newCollector(e.opt.Auto, e.opt.Windows.Length, v.task, e.opt.Clock()), nil
 	}
 	c := newCollector(e.opt.Auto, e.opt.Windows.Length, v.task, s.Began)
-	c.rows, c.limit, c.seen, c.from, c.to = s.Rows, min(s.Limit, e.opt.Auto.Records), s.Seen, s.From, s.To
+	c.rows, c.limit, c.seen, c.from, c.to, c.waiting = s.Rows, min(s.Limit, e.opt.Auto.Records), s.Seen, s.From, s.To, s.Waiting
 	for _, row := range c.rows {
 		c.bytes += len(row)
 	}
-	return c, json.Unmarshal(s.Counts, c.counts)
+	return c, errors.Join(json.Unmarshal(s.Counts, c.counts), json.Unmarshal(s.Truths, c.truths))
 }
 
 func loadSlice(saved [][]byte) (slice, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/modelwatch/modelwatch/ai"
@@ -24,14 +25,53 @@ type collector struct {
 	seen     uint64
 	from, to time.Time // Timestamps.
 	began    time.Time // By the clock.
-	// counts has every record, not only the sample.
-	counts *performance.Window
+	// counts has every record, not only the sample, and truths the labels of those;
+	// waiting are labels of inferences that are not there yet.
+	counts  *performance.Window
+	truths  *performance.Window
+	waiting []waitingLabel
 	// sealed stops it: the baseline is being made.
 	sealed bool
 }
 
+// waitingLabel is a label and what was said, both encoded.
+type waitingLabel struct {
+	At         time.Time // When the inference was made.
+	Row, Label []byte
+}
+
+// maxWaiting bounds the labels that wait for their inference.
+const maxWaiting = 10_000
+
 func newCollector(opt Auto, length time.Duration, task performance.Options, now time.Time) *collector {
-	return &collector{opt: opt, length: length, limit: opt.Records, began: now, counts: performance.NewWindow(task)}
+	return &collector{
+		opt: opt, length: length, limit: opt.Records, began: now, counts: performance.NewWindow(task), truths: performance.NewWindow(task),
+	}
+}
+
+// label takes the truth of an inference made at that time. Labels may come a little
+// before the records that they are about.
+func (c *collector) label(inf *ai.Inference, label ai.Value, at time.Time) {
+	switch {
+	case !at.Before(c.from) && !at.After(c.to):
+		c.truths.ObserveLabel(inf, label)
+	case len(c.waiting) < maxWaiting:
+		c.waiting = append(c.waiting, waitingLabel{at, appendRow(nil, inf), appendValue(nil, label)})
+	}
+}
+
+// settle counts the labels that waited and are of the collected span now.
+func (c *collector) settle() {
+	c.waiting = slices.DeleteFunc(c.waiting, func(w waitingLabel) bool {
+		if w.At.Before(c.from) || w.At.After(c.to) {
+			return false
+		}
+		if inf, err := decodeRow(w.Row); err == nil {
+			d := rowDecoder{w.Label}
+			c.truths.ObserveLabel(inf, d.value())
+		}
+		return true
+	})
 }
 
 // add takes one record. It keeps no reference to it.

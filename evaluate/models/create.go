@@ -35,7 +35,7 @@ type NewBaseline struct {
 // CreateBaseline makes a baseline of reference data. Rows beyond 20,000 are sampled
 // evenly; all of them count for performance. An error of rows ends it.
 func (e *Engine) CreateBaseline(ctx context.Context, n NewBaseline, rows iter.Seq2[*Row, error]) (BaselineInfo, error) {
-	if err := n.validate(); err != nil {
+	if err := e.complete(&n); err != nil {
 		return BaselineInfo{}, err
 	}
 	task := e.opt.task(n.Key)
@@ -84,13 +84,37 @@ func joinNotes(a, b string) string {
 	return a + "; " + b
 }
 
-func (n *NewBaseline) validate() error {
+// DefaultService is the service of inferences that name none.
+const DefaultService = "default"
+
+// complete checks what a baseline is to be of. A service that is not named is the only
+// one that has the model, or DefaultService where there is none yet.
+func (e *Engine) complete(n *NewBaseline) error {
 	probe := ai.Inference{Service: n.Key.Service, Model: n.Key.Model, ModelVersion: n.Key.Version}
 	if err := probe.Validate(); err != nil {
 		return badRequest("the baseline's %w", err)
 	}
 	if len(n.Note) > 1000 {
 		return badRequest("the note is %d bytes long, the limit is 1000", len(n.Note))
+	}
+	if n.Key.Service != "" {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var services []string
+	for _, v := range e.sorted() {
+		if v.key.Model == n.Key.Model && !slices.Contains(services, v.key.Service) {
+			services = append(services, v.key.Service)
+		}
+	}
+	switch len(services) {
+	case 0:
+		n.Key.Service = DefaultService
+	case 1:
+		n.Key.Service = services[0]
+	default:
+		return ambiguous(n.Key.Model, services)
 	}
 	return nil
 }
@@ -99,7 +123,7 @@ func (n *NewBaseline) validate() error {
 // inferences, from its stored profiles. Features keep the bins that they were counted
 // in then.
 func (e *Engine) CreateBaselineFromRange(ctx context.Context, n NewBaseline, from, to time.Time) (BaselineInfo, error) {
-	if err := n.validate(); err != nil {
+	if err := e.complete(&n); err != nil {
 		return BaselineInfo{}, err
 	}
 	if !from.Before(to) {
@@ -228,6 +252,7 @@ func (e *Engine) sumBaseline(ctx context.Context, n NewBaseline, windows []store
 	if sum.Inputs == 0 {
 		return nil, badRequest("the windows between %s and %s hold no records", b.info.From.Format(time.RFC3339), b.info.To.Format(time.RFC3339))
 	}
+	e.addLabels(n.Key, b)
 	if left > 0 {
 		n.Note = joinNotes(n.Note, fmt.Sprintf("%d records of that time are not in it, for they were counted in the bins of another baseline", left))
 	}
@@ -251,6 +276,22 @@ func (e *Engine) sumBaseline(ctx context.Context, n NewBaseline, windows []store
 	}
 	b.refresh()
 	return b, nil
+}
+
+// addLabels adds the truth of the inferences of a baseline's span, as far as it is
+// counted in buckets within the span.
+func (e *Engine) addLabels(key ai.Key, b *baseline) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v := e.versions[key]
+	if v == nil {
+		return
+	}
+	for _, l := range v.labels.buckets {
+		if !l.Start.Before(b.info.From) && !l.End().Add(-1).After(b.info.To) {
+			b.counts.Merge(l.counts)
+		}
+	}
 }
 
 // featureBaseline makes the reference of a feature from its profile, in the bins of

@@ -203,8 +203,8 @@ func (e *Engine) ConsumeLabels(joined []Labelled) {
 		}
 		inf := ai.Inference{Prediction: in.Prediction, Probabilities: in.Probabilities}
 		v.labels.add(in, &inf, &e.opt)
-		if c := v.auto; c != nil && !c.sealed && !in.PredictedAt.Before(c.from) && !in.PredictedAt.After(c.to) {
-			c.counts.ObserveLabel(&inf, in.Label)
+		if v.auto != nil {
+			v.auto.label(&inf, in.Label, in.PredictedAt)
 		}
 		if b := v.baseline; b.covers(in.PredictedAt) {
 			b.label(&inf, in.Label)

@@ -47,6 +47,8 @@ func (e *Engine) makeBaseline(v *version) error {
 	}
 	b := &baseline{Baseline: content, counts: c.counts}
 	b.info.From, b.info.To = c.from, c.to
+	// The truth is not stored with it but in the checkpoint, with the place in the log
+	// up to which it is counted.
 	if err := e.store(context.Background(), b, true); err != nil {
 		return err
 	}
