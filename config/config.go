@@ -166,8 +166,9 @@ type LogCollect struct {
 type Collect struct {
 	// Host turns the host's metrics off when false.
 	Host *bool `yaml:"host,omitempty"`
-	// Interval is how often modelwatch scrapes itself; the default is
-	// prometheus.yml's scrape interval, but at most 15 s.
+	// Interval is how often modelwatch scrapes itself, its host and what it
+	// knows of models. It does not follow prometheus.yml: reading a whole host
+	// every second costs more than scraping a thousand series.
 	Interval  model.Duration `yaml:"interval,omitempty"`
 	Processes []Process      `yaml:"processes,omitempty"`
 	GPU       GPU            `yaml:"gpu,omitempty"`
@@ -233,6 +234,7 @@ const (
 	DefaultLabelNameLength  = 512
 	DefaultLabelValueLength = 8192
 	DefaultBodySize         = 256 << 20
+	DefaultSelfInterval     = 15 * time.Second
 	DefaultLogRetention     = 15 * 24 * time.Hour
 	DefaultLogMemory        = 384 << 20
 	DefaultMaxStreams       = 100_000
@@ -289,6 +291,7 @@ func (c *Config) setDefaults() {
 	set(&c.Logs.MaxEntries, DefaultMaxLogEntries)
 	set(&c.Logs.MaxSeries, DefaultMaxLogSeries)
 	setPointer(&c.Collect.Host, true)
+	set(&c.Collect.Interval, model.Duration(DefaultSelfInterval))
 	setPointer(&c.Collect.GPU.Enabled, true)
 }
 

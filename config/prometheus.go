@@ -124,9 +124,6 @@ global:
 // text so that it passes the same validation as a user's.
 func (c *Config) selfJob(cfg *prometheus.Config, self Self, logger *slog.Logger) (*prometheus.ScrapeConfig, error) {
 	interval := time.Duration(c.Collect.Interval)
-	if interval == 0 {
-		interval = min(time.Duration(cfg.GlobalConfig.ScrapeInterval), 15*time.Second)
-	}
 	timeout := min(interval, 10*time.Second)
 	text := fmt.Sprintf(`
 scrape_configs:

@@ -37,7 +37,7 @@ func main() {
 	flag.StringVar(&s.out, "out", "bench/spine", "directory of the results")
 	flag.IntVar(&s.series, "series", 100_000, "series to scrape")
 	flag.IntVar(&s.targets, "targets", 10, "targets that serve them")
-	flag.DurationVar(&s.scrape, "scrape", 5*time.Second, "scrape interval of the CPU measurement")
+	flag.DurationVar(&s.scrape, "scrape", time.Second, "scrape interval of the CPU measurement")
 	flag.DurationVar(&s.measure, "measure", 60*time.Second, "time over which CPU is measured")
 	flag.IntVar(&s.starts, "starts", 7, "starts to measure the time to ready")
 	flag.IntVar(&s.mails, "mails", 10, "breaches to measure the time to the mail")

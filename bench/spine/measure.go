@@ -128,7 +128,7 @@ func measureScraping(s settings, r *report) (err error) {
 			return err
 		}
 	}
-	time.Sleep(4 * s.scrape) // The first scrapes make the series.
+	time.Sleep(10*time.Second + 4*s.scrape) // The first scrapes make the series.
 	const parts = 5
 	for range parts {
 		before := map[string]work{}

@@ -100,8 +100,10 @@ func startPlatform(t *testing.T, repeat string) *platform {
 	write(t, p.dir, "prometheus.yml", fmt.Sprintf(prometheusFile, p.dir, p.exporter.address))
 	write(t, p.dir, "alert_rules.yml", rulesFile)
 	write(t, p.dir, "alertmanager.yml", fmt.Sprintf(alertmanagerFile, p.mail.port, repeat))
+	mw := write(t, p.dir, "modelwatch.yml", "collect: {interval: 1s}\n")
 	p.options = options{
 		args: []string{
+			"--config.file=" + mw,
 			"--storage.path=" + filepath.Join(p.dir, "data"),
 			"--prometheus.config=" + filepath.Join(p.dir, "prometheus.yml"),
 			"--alertmanager.config=" + filepath.Join(p.dir, "alertmanager.yml"),
@@ -278,8 +280,7 @@ func TestForStateSurvivesKill(t *testing.T) {
 	t.Parallel()
 	p := startPlatform(t, "12h")
 	write(t, p.dir, "alert_rules.yml", strings.Replace(rulesFile, "for: 3s", "for: 12s", 1))
-	mw := write(t, p.dir, "modelwatch.yml", "alerting: {for_grace_period: 1s}\n")
-	p.options.args = append(p.options.args, "--config.file="+mw)
+	write(t, p.dir, "modelwatch.yml", "collect: {interval: 1s}\nalerting: {for_grace_period: 1s}\n")
 	p.stop()
 	p.server = start(t, p.options)
 	p.exporter.set(2, 40)

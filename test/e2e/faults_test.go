@@ -109,7 +109,7 @@ func TestDiskFull(t *testing.T) {
 		t.Fatalf("%d bytes are free in %s; this test needs %d", free, dir, 2*filler)
 	}
 	// The reserve is set so that the filler takes the last free byte above it.
-	mw := write(t, dir, "modelwatch.yml", fmt.Sprintf("storage: {reserve: %d}\nmetrics: {config_file: prometheus.yml}\nalerting: {config_file: alertmanager.yml}\n", free-filler/2))
+	mw := write(t, dir, "modelwatch.yml", fmt.Sprintf("collect: {interval: 1s}\nstorage: {reserve: %d}\nmetrics: {config_file: prometheus.yml}\nalerting: {config_file: alertmanager.yml}\n", free-filler/2))
 	write(t, dir, "alertmanager.yml", "route: {receiver: history, group_wait: 1s}\nreceivers: [{name: history}]\n")
 	write(t, dir, "prometheus.yml", "global: {scrape_interval: 1s, evaluation_interval: 1s}\n")
 	s := start(t, options{args: []string{"--storage.path=" + filepath.Join(dir, "data"), "--config.file=" + mw}})

@@ -18,7 +18,7 @@ func TestPromtool(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "rules.yml", "groups:\n- name: g\n  interval: 1s\n  rules:\n  - record: job:up:sum\n    expr: sum by (job) (up)\n")
 	config := write(t, dir, "prometheus.yml", "global: {scrape_interval: 1s, external_labels: {region: eu}}\nrule_files: [rules.yml]\n")
-	mw := write(t, dir, "modelwatch.yml", "metrics: {admin_api: true, config_file: prometheus.yml}\n")
+	mw := write(t, dir, "modelwatch.yml", "collect: {interval: 1s}\nmetrics: {admin_api: true, config_file: prometheus.yml}\n")
 	s := start(t, options{args: []string{"--storage.path=" + filepath.Join(dir, "data"), "--config.file=" + mw}})
 	s.waitQuery("job:up:sum", 20*time.Second)
 	s.waitQuery("node_load1", 20*time.Second)
