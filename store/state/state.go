@@ -113,7 +113,7 @@ CREATE TABLE baselines (
 	id TEXT PRIMARY KEY, service TEXT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL,
 	number INTEGER NOT NULL, active INTEGER NOT NULL, info BLOB NOT NULL, data BLOB NOT NULL);
 CREATE INDEX baselines_key ON baselines (service, model, version, number);
-`}
+`, accessTables}
 
 func (d *DB) migrate() error {
 	var version int
