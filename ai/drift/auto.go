@@ -14,8 +14,8 @@ import (
 // (Bonferroni with weights), which holds however the tests depend on each other.
 // A test that cannot be made leaves its share to the first one.
 const (
-	weightMissing    = 0.05
-	weightUnseen     = 0.10
+	weightMissing    = 0.15
+	weightUnseen     = 0.05
 	weightRough      = 0.15 // Chi-square beside Anderson-Darling.
 	weightVectorNorm = 0.15 // The norm's tests beside maximum mean discrepancy.
 )

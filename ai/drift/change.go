@@ -27,7 +27,7 @@ func change(r *Result, f *ai.FeatureBaseline, w *ai.Profile) Change {
 	if f.Kind == ai.KindVector {
 		of = " of the norm"
 	}
-	if widened(f, w) {
+	if r.Method != MethodProportion && widened(f, w) {
 		return Change{"standard deviation" + of, finite(b.Std()), finite(w.Std())}
 	}
 	return Change{"mean" + of, finite(b.Mean), finite(w.Mean)}
