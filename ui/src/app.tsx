@@ -8,6 +8,7 @@ import { Broken, NotFound } from './components/Broken';
 import { Shell } from './components/Shell';
 import { base } from './lib/base';
 import { CommandProvider } from './lib/commands';
+import { moved } from './lib/moved';
 import { nonce } from './lib/nonce';
 import { TimeProvider } from './lib/time';
 import { LocaleProvider } from './lib/words';
@@ -15,6 +16,10 @@ import { theme } from './theme';
 
 const client = makeClient();
 const schemes = localStorageColorSchemeManager({ key: 'modelwatch.scheme' });
+
+// Mails, rules and bookmarks may have addresses of Prometheus's and Alertmanager's pages.
+const there = moved(location.pathname.slice(base.length), location.search, location.hash);
+if (there) history.replaceState(null, '', base + there.slice(1));
 
 const router = createBrowserRouter(
   [

@@ -96,7 +96,6 @@ const Head = memo(function Head({ line, as, opened, time, level, onToggle }: Hea
       type="button"
       className={classes.head}
       aria-expanded={opened}
-      title={level}
       onClick={() => {
         // Selecting text is not opening.
         if (getSelection()?.isCollapsed !== false) onToggle(line.id);
@@ -105,6 +104,7 @@ const Head = memo(function Head({ line, as, opened, time, level, onToggle }: Hea
       <span className={classes.when}>
         {time(line.time)}.{line.nanos.slice(-9, -6)}
       </span>
+      <span className={classes.level}>{line.level === 'unknown' ? '' : level}</span>
       <span className={classes.text}>{as === 'json' ? pretty(line.line) : line.line || ' '}</span>
     </button>
   );

@@ -31,7 +31,7 @@ import { LogList } from './LogList';
 import { logql } from './language';
 import { draw } from './Metrics';
 import { Fields, Patterns } from './Side';
-import { useExplore } from './state';
+import { useAsked } from './state';
 import { useTail } from './tail';
 import { Volume } from './Volume';
 import { exploreWords } from './words';
@@ -40,7 +40,7 @@ import { exploreWords } from './words';
 export function Logs() {
   const t = useWords(exploreWords);
   const reason = useReason();
-  const [state, change] = useExplore();
+  const [state, change] = useAsked();
   const [draft, setDraft] = useState(state.logs);
   const [browsing, setBrowsing] = useState(false);
   const [problem, setProblem] = useState('');
@@ -155,7 +155,7 @@ function Numbers({ query }: { query: string }) {
 function Lines({ query }: { query: string }) {
   const t = useWords(exploreWords);
   const f = useFormat();
-  const [state, change] = useExplore();
+  const [state, change] = useAsked();
   const [limit, setLimit] = useState(500);
   const [side, setSide] = useState<'' | 'fields' | 'patterns'>('');
   const [around, setAround] = useState<LogLine | null>(null);
@@ -201,6 +201,7 @@ function Lines({ query }: { query: string }) {
       )}
       <Group gap="xs" px="sm" py={6}>
         <Button
+          px="xs"
           variant={live ? 'filled' : 'default'}
           aria-pressed={live}
           title={live ? t.stopLive : t.startLive}
@@ -223,6 +224,7 @@ function Lines({ query }: { query: string }) {
           ]}
         />
         <Button
+          px="xs"
           variant={side === 'fields' ? 'light' : 'default'}
           aria-pressed={side === 'fields'}
           leftSection={<IconListDetails size={13} aria-hidden />}
@@ -231,6 +233,7 @@ function Lines({ query }: { query: string }) {
           {t.fields}
         </Button>
         <Button
+          px="xs"
           variant={side === 'patterns' ? 'light' : 'default'}
           aria-pressed={side === 'patterns'}
           leftSection={<IconPuzzle size={13} aria-hidden />}
@@ -240,9 +243,9 @@ function Lines({ query }: { query: string }) {
         </Button>
         <Menu position="bottom-end">
           <Menu.Target>
-            <Button variant="default" leftSection={<IconDownload size={13} aria-hidden />} disabled={!lines.length}>
-              {t.download}
-            </Button>
+            <ActionIcon variant="default" size={30} disabled={!lines.length} aria-label={t.download} title={t.download}>
+              <IconDownload size={15} />
+            </ActionIcon>
           </Menu.Target>
           <Menu.Dropdown>
             <Menu.Item onClick={() => download('txt')}>{t.asText}</Menu.Item>

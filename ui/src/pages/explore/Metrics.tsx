@@ -17,7 +17,7 @@ import classes from './Explore.module.css';
 import { note } from './history';
 import { QueryRow } from './QueryRow';
 import { ResultTable } from './ResultTable';
-import { useExplore } from './state';
+import { useAsked } from './state';
 import { exploreWords } from './words';
 
 const letter = (i: number) => String.fromCharCode(65 + (i % 26));
@@ -27,7 +27,7 @@ const most = 8;
 /** Metrics asks PromQL: several queries, one graph or a table each. */
 export function Metrics() {
   const t = useWords(exploreWords);
-  const [state, change] = useExplore();
+  const [state, change] = useAsked();
   const { exprs, hidden } = state;
   const run = (i: number, expr: string) => {
     note('promql', expr);
@@ -101,7 +101,7 @@ function Begin({ onPick }: { onPick: (expr: string) => void }) {
       </Text>
       <Stack gap={4} align="center">
         {examples.map(([name, expr]) => (
-          <UnstyledButton key={expr} className={classes.past} style={{ width: 'auto' }} onClick={() => onPick(expr)}>
+          <UnstyledButton key={expr} className={classes.past} maw={460} onClick={() => onPick(expr)}>
             <Text size="sm">{name}</Text>
             <span className="mw-mono">{expr}</span>
           </UnstyledButton>
@@ -129,7 +129,7 @@ function Graph() {
   const t = useWords(exploreWords);
   const f = useFormat();
   const { from, to, setRange } = useTime();
-  const [state, change] = useExplore();
+  const [state, change] = useAsked();
   const step = stepFor(from, to, 400);
   const asked = state.exprs
     .map((expr, i) => ({ expr, name: letter(i), i }))
@@ -314,7 +314,7 @@ function Exemplars({ query }: { query: string }) {
 }
 
 function Tables() {
-  const [state] = useExplore();
+  const [state] = useAsked();
   return (
     <Stack gap="sm">
       {state.exprs.map((expr, i) =>

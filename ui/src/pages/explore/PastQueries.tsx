@@ -5,14 +5,14 @@ import { useFormat } from '../../lib/format';
 import { useWords } from '../../lib/words';
 import classes from './Explore.module.css';
 import { forget, type Past, past } from './history';
-import { useExplore } from './state';
+import { useAsked } from './state';
 import { exploreWords } from './words';
 
 /** PastQueries brings back queries that were run before. */
 export function PastQueries() {
   const t = useWords(exploreWords);
   const f = useFormat();
-  const [state, change] = useExplore();
+  const [state, change] = useAsked();
   const [list, setList] = useState<Past[] | null>(null);
   const take = (p: Past) => {
     setList(null);

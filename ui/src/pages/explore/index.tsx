@@ -12,7 +12,7 @@ import classes from './Explore.module.css';
 import { Logs } from './Logs';
 import { Metrics } from './Metrics';
 import { PastQueries } from './PastQueries';
-import { useExplore, type View } from './state';
+import { useAsked, type View } from './state';
 import { exploreWords } from './words';
 
 /** Explore asks anything: PromQL and LogQL, side by side on one time range. */
@@ -20,7 +20,7 @@ export function Component() {
   const shell = useWords(shellWords);
   const t = useWords(exploreWords);
   const [cache] = useState(() => new RangeCache());
-  const [state, change] = useExplore();
+  const [state, change] = useAsked();
   return (
     <ExploreCache value={cache}>
       <Page

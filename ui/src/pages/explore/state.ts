@@ -1,4 +1,4 @@
-// What Explore shows, in its URL: ?expr=…&expr=… are PromQL, &logs=… is LogQL.
+// What Explore shows, in its URL: ?metrics=…&metrics=… are PromQL, &logs=… is LogQL.
 import { useCallback, useMemo } from 'react';
 import { useSearchParams } from 'react-router';
 import { readTime, writeTime } from '../../lib/range';
@@ -20,7 +20,7 @@ export interface State {
 }
 
 export function read(p: URLSearchParams): State {
-  const exprs = p.getAll('expr');
+  const exprs = p.getAll('metrics');
   const logs = p.get('logs') ?? '';
   const view = p.get('view');
   const filled = exprs.some((e) => e.trim());
@@ -46,9 +46,9 @@ export function read(p: URLSearchParams): State {
 
 export function write(old: URLSearchParams, s: State): URLSearchParams {
   const p = new URLSearchParams(old);
-  for (const name of ['view', 'expr', 'hide', 'logs', 'show', 'as', 'at', 'live']) p.delete(name);
+  for (const name of ['view', 'metrics', 'hide', 'logs', 'show', 'as', 'at', 'live']) p.delete(name);
   p.set('view', s.view);
-  if (s.exprs.length > 1 || s.exprs[0]?.trim()) for (const e of s.exprs) p.append('expr', e);
+  if (s.exprs.length > 1 || s.exprs[0]?.trim()) for (const e of s.exprs) p.append('metrics', e);
   if (s.hidden.length) p.set('hide', s.hidden.join(','));
   if (s.logs.trim()) p.set('logs', s.logs);
   if (s.show !== 'graph') p.set('show', s.show);
@@ -58,8 +58,8 @@ export function write(old: URLSearchParams, s: State): URLSearchParams {
   return p;
 }
 
-/** useExplore is the page's state and how to change it. Changes of queries can be undone with the browser's Back. */
-export function useExplore(): [State, (change: Partial<State>, replace?: boolean) => void] {
+/** useAsked is the page's state and how to change it. Changes of queries can be undone with the browser's Back. */
+export function useAsked(): [State, (change: Partial<State>, replace?: boolean) => void] {
   const [params, setParams] = useSearchParams();
   const state = useMemo(() => read(params), [params]);
   const change = useCallback(
