@@ -99,11 +99,7 @@ func (e *Engine) Checkpoint() ([]byte, error) {
 	if err := gob.NewEncoder(&buf).Encode(saved); err != nil {
 		return nil, fmt.Errorf("checkpoint of models: %w", err)
 	}
-	data, err := compress(buf.Bytes())
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint of models: %w", err)
-	}
-	return append([]byte{checkpointVersion}, data...), nil
+	return append([]byte{checkpointVersion}, e.coder.compress(buf.Bytes())...), nil
 }
 
 // Restore takes up where a checkpoint left off. Call it before the first Consume; then
@@ -115,7 +111,7 @@ func (e *Engine) Restore(state []byte) error {
 	if state[0] != checkpointVersion {
 		return fmt.Errorf("restore models: version %d is not known to this release: want %d", state[0], checkpointVersion)
 	}
-	data, err := decompress(state[1:])
+	data, err := e.coder.decompress(state[1:])
 	if err != nil {
 		return fmt.Errorf("restore models: %w", err)
 	}

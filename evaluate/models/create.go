@@ -179,7 +179,7 @@ func (e *Engine) stored(ctx context.Context, key ai.Key, from, to time.Time) ([]
 			if err != nil {
 				return nil, fmt.Errorf("read stored windows of %s: %w", key, err)
 			}
-			windows, err := decodeWindows(rows)
+			windows, err := e.coder.decodeWindows(rows)
 			if err != nil {
 				return nil, err
 			}

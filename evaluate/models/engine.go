@@ -28,6 +28,7 @@ type Engine struct {
 	log     *slog.Logger
 	drift   *drift.Evaluator
 	metrics *metrics
+	coder   *coder
 
 	// mu guards what follows. Locks are taken in the order ticking, baselining, mu.
 	mu       sync.Mutex
@@ -66,8 +67,12 @@ func New(opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch models: %w", err)
 	}
+	code, err := newCoder()
+	if err != nil {
+		return nil, fmt.Errorf("watch models: %w", err)
+	}
 	e := &Engine{
-		opt: opt, log: opt.Logger.With("component", "models"), drift: judge, metrics: newMetrics(opt.Registerer),
+		opt: opt, coder: code, log: opt.Logger.With("component", "models"), drift: judge, metrics: newMetrics(opt.Registerer),
 		versions: make(map[ai.Key]*version), services: make(map[string]int), perModel: make(map[modelKey]int),
 		infos: make(map[string]BaselineInfo), numbers: make(map[ai.Key]int), dirty: make(map[span]bool),
 		readings: make(map[string][]reading), refused: make(map[string]uint64), static: make(map[ai.Key]*family),

@@ -76,7 +76,7 @@ func (e *Engine) judgeClosed(now time.Time) bool {
 	done := false
 	for _, d := range all {
 		r, point := e.judge(d.v, d.w, now)
-		rows, err := encodeWindow(r, point)
+		rows, err := e.coder.encodeWindow(r, point)
 		if err == nil {
 			err = e.opt.Profiles.SaveProfiles(context.Background(), rows)
 		}

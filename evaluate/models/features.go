@@ -238,7 +238,7 @@ func (e *Engine) Feature(ctx context.Context, key ai.Key, feature string) (*Feat
 	if err != nil {
 		return nil, err
 	}
-	past, err := decodeWindows(rows)
+	past, err := e.coder.decodeWindows(rows)
 	if err != nil {
 		return nil, err
 	}
@@ -403,7 +403,7 @@ func (e *Engine) Drift(ctx context.Context, q DriftQuery) (*DriftView, error) {
 		if err != nil {
 			return nil, err
 		}
-		windows, err := decodeWindows(rows)
+		windows, err := e.coder.decodeWindows(rows)
 		if err != nil {
 			return nil, err
 		}

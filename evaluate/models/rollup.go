@@ -76,13 +76,13 @@ func (e *Engine) rollUpOne(s span) error {
 	if err != nil {
 		return fmt.Errorf("read windows of %s: %w", shorter, err)
 	}
-	windows, err := decodeWindows(rows)
+	windows, err := e.coder.decodeWindows(rows)
 	if err != nil {
 		return err
 	}
 	if len(windows) > 0 {
 		r := e.sumUp(s, windows)
-		out, err := encodeWindow(r, r.point())
+		out, err := e.coder.encodeWindow(r, r.point())
 		if err != nil {
 			return err
 		}

@@ -124,33 +124,32 @@ type windowRow struct {
 	Findings    []ai.Finding        `json:"findings,omitempty"`
 }
 
-// Compression is done by one stateless coder each, which any goroutine may use.
-func compressor() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+// maxRow bounds what one stored row or a checkpoint may decompress to.
+const maxRow = 1 << 30
+
+// coder compresses and decompresses. It is safe for concurrent use and has nothing to
+// stop.
+type coder struct {
+	in  *zstd.Decoder
+	out *zstd.Encoder
 }
 
-// maxRow bounds what one stored row may decompress to.
-const maxRow = 256 << 20
-
-func decompressor() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxRow))
-}
-
-func compress(data []byte) ([]byte, error) {
-	c, err := compressor()
+func newCoder() (*coder, error) {
+	in, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxRow))
 	if err != nil {
-		return nil, fmt.Errorf("compress: %w", err)
+		return nil, fmt.Errorf("prepare decompression: %w", err)
 	}
-	return c.EncodeAll(data, nil), nil
+	out, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return nil, fmt.Errorf("prepare compression: %w", err)
+	}
+	return &coder{in, out}, nil
 }
 
-func decompress(data []byte) ([]byte, error) {
-	d, err := decompressor()
-	if err != nil {
-		return nil, fmt.Errorf("decompress: %w", err)
-	}
-	defer d.Close()
-	out, err := d.DecodeAll(data, nil)
+func (c *coder) compress(data []byte) []byte { return c.out.EncodeAll(data, nil) }
+
+func (c *coder) decompress(data []byte) ([]byte, error) {
+	out, err := c.in.DecodeAll(data, nil)
 	if err != nil {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
@@ -158,7 +157,7 @@ func decompress(data []byte) ([]byte, error) {
 }
 
 // encodeWindow returns the rows of a judged window.
-func encodeWindow(r *result, point Point) ([]StoredProfile, error) {
+func (c *coder) encodeWindow(r *result, point Point) ([]StoredProfile, error) {
 	head := *r.profile
 	head.Features = nil
 	text, err := head.MarshalBinary()
@@ -170,13 +169,10 @@ func encodeWindow(r *result, point Point) ([]StoredProfile, error) {
 		row.Drift = cells(r)
 	}
 	data, err := json.Marshal(row)
-	if err == nil {
-		data, err = compress(data)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("encode window %s of %s: %w", r.window, r.profile.Key, err)
 	}
-	out := []StoredProfile{{Key: r.profile.Key, Start: r.window.Start, Length: r.window.Length, Data: data}}
+	out := []StoredProfile{{Key: r.profile.Key, Start: r.window.Start, Length: r.window.Length, Data: c.compress(data)}}
 	for _, name := range slices.Sorted(maps.Keys(r.profile.Features)) {
 		one := head
 		one.Features = map[string]*ai.Profile{name: r.profile.Features[name]}
@@ -217,14 +213,14 @@ var errNoWindow = errors.New("the row of the window itself is missing")
 
 // decodeWindows joins rows, which are in order, to windows. Windows whose own row is
 // missing are left out.
-func decodeWindows(rows []StoredProfile) ([]storedWindow, error) {
+func (c *coder) decodeWindows(rows []StoredProfile) ([]storedWindow, error) {
 	var out []storedWindow
 	for i := 0; i < len(rows); {
 		j := i
 		for j < len(rows) && rows[j].Start.Equal(rows[i].Start) {
 			j++
 		}
-		w, err := decodeWindow(rows[i:j])
+		w, err := c.decodeWindow(rows[i:j])
 		if err != nil && !errors.Is(err, errNoWindow) {
 			return nil, fmt.Errorf("read window %s of %s: %w", rows[i].Start.Format(time.RFC3339), rows[i].Key, err)
 		}
@@ -236,11 +232,11 @@ func decodeWindows(rows []StoredProfile) ([]storedWindow, error) {
 	return out, nil
 }
 
-func decodeWindow(rows []StoredProfile) (w storedWindow, err error) {
+func (c *coder) decodeWindow(rows []StoredProfile) (w storedWindow, err error) {
 	if rows[0].Feature != "" {
 		return w, errNoWindow
 	}
-	data, err := decompress(rows[0].Data)
+	data, err := c.decompress(rows[0].Data)
 	if err != nil {
 		return w, err
 	}
