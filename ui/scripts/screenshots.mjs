@@ -43,13 +43,14 @@ const pages = [
   ['status-about', '/status/about'],
 ];
 for (const s of (await services()).slice(0, 1)) {
-  const name = encodeURIComponent(s.name ?? s.service ?? s);
-  pages.push(
-    ['service', `/services/${name}`],
-    ['service-data', `/services/${name}?tab=data`],
-    ['service-baselines', `/services/${name}?tab=baselines`],
-    ['service-inferences', `/services/${name}?tab=inferences`],
-  );
+  const at = `/services/${encodeURIComponent(s.service || '~')}`;
+  const versions = s.models.map((m) => m.model_version);
+  pages.push(['service-traffic', at]);
+  for (const tab of ['accuracy', 'data', 'baselines', 'inferences', 'resources'])
+    pages.push([`service-${tab}`, `${at}?tab=${tab}`]);
+  const drifted = s.layers.flatMap((l) => l.findings).find((f) => f.feature)?.feature;
+  if (drifted) pages.push(['service-feature', `${at}?tab=data&feature=${encodeURIComponent(drifted)}`]);
+  if (versions.length > 1) pages.push(['service-compare', `${at}?tab=compare&with=${encodeURIComponent(versions[1])}`]);
 }
 
 const looks = [

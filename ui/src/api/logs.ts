@@ -1,6 +1,6 @@
 // Log streams and lines.
 import { useQuery } from '@tanstack/react-query';
-import type { Labels } from '../lib/labels';
+import { type Labels, selector } from '../lib/labels';
 import { useTime } from '../lib/time';
 import { askProm } from './client';
 import { usePoll } from './poll';
@@ -56,4 +56,34 @@ export function useStreams() {
     },
     { atMost: 30_000 },
   );
+}
+
+/** Labels that may carry a service's name, the most telling first. */
+const nameLabels = ['service', 'service_name', 'app', 'job'];
+
+/** What an error line looks like, where levels are not known. */
+const errorPattern = '(?i)\\b(error|critical|fatal|panic|exception|traceback|oom|out of memory)\\b';
+
+/** useErrorLines finds the error lines of a service's log. expr is empty where no stream carries its name. */
+export function useErrorLines(service: string, limit: number) {
+  const names = useQuery({
+    queryKey: ['log selector', service],
+    queryFn: async ({ signal }) => {
+      const found = await Promise.all(
+        nameLabels.map((label) =>
+          askProm<string[] | null>(`loki/api/v1/label/${label}/values`, { signal }).then(
+            ({ data }) => (data ?? []).includes(service),
+            () => false,
+          ),
+        ),
+      );
+      return nameLabels[found.indexOf(true)] ?? '';
+    },
+    staleTime: 60_000,
+    enabled: service !== '',
+  });
+  const label = names.data;
+  const expr = label ? `${selector({ [label]: service })} |~ \`${errorPattern}\`` : label;
+  const query = useLogLines(expr ?? '', limit, { enabled: Boolean(expr) });
+  return { query, expr: service === '' ? '' : expr };
 }

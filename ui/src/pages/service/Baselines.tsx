@@ -1,0 +1,171 @@
+import { Button, Group, Modal, Stack, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { notifications } from '@mantine/notifications';
+import { useState } from 'react';
+import { exportHref, useBaselineAction, useBaselines } from '../../api/baselines';
+import type { BaselineInfo } from '../../api/services';
+import { Panel } from '../../components/Panel';
+import { Rows } from '../../components/Rows';
+import { StatusMark } from '../../components/StatusMark';
+import { Await, Empty, useReason } from '../../components/states';
+import { useFormat } from '../../lib/format';
+import { useWords } from '../../lib/words';
+import type { TabProps } from '.';
+import { NewBaseline } from './NewBaseline';
+import { serviceWords } from './words';
+
+export default function Baselines({ subject }: TabProps) {
+  const t = useWords(serviceWords);
+  const query = useBaselines(subject.service, subject.model, subject.version);
+  const [opened, { open, close }] = useDisclosure();
+  return (
+    <>
+      <Panel
+        title={t.baselines}
+        hint={t.baselineHint}
+        flush
+        actions={
+          <Button onClick={open} className="mw-fixed">
+            {t.newBaseline}
+          </Button>
+        }
+      >
+        <Await query={query} height={160}>
+          {(list) =>
+            list.length === 0 ? (
+              <Empty title={t.noBaselines}>{t.noBaselinesText}</Empty>
+            ) : (
+              <Table list={[...list].sort((a, b) => b.number - a.number)} />
+            )
+          }
+        </Await>
+      </Panel>
+      <Modal
+        opened={opened}
+        onClose={close}
+        title={t.newBaseline}
+        size={520}
+        closeButtonProps={{ 'aria-label': t.cancel }}
+      >
+        <NewBaseline subject={subject} close={close} />
+      </Modal>
+    </>
+  );
+}
+
+function Table({ list }: { list: BaselineInfo[] }) {
+  const t = useWords(serviceWords);
+  const f = useFormat();
+  const reason = useReason();
+  const action = useBaselineAction();
+  const [deleting, setDeleting] = useState<BaselineInfo | null>(null);
+  const act = (id: string, what: 'confirm' | 'activate' | 'delete') =>
+    action.mutate({ id, act: what }, { onError: (err) => notifications.show({ color: 'red', message: reason(err) }) });
+  return (
+    <>
+      <Rows
+        label={t.baselines}
+        rows={list}
+        rowKey={(b) => b.id}
+        estimate={52}
+        columns={[
+          { id: 'n', title: '#', width: '2.5rem', cell: (b) => f.count(b.number) },
+          {
+            id: 'state',
+            title: t.state,
+            width: '12rem',
+            cell: (b) => (
+              <Stack gap={0}>
+                <StatusMark
+                  health={b.active ? 'healthy' : 'unknown'}
+                  word={b.active ? t.inUse : t.notInUse}
+                  size={14}
+                />
+                {!b.confirmed && (
+                  <Text size="xs" c="var(--mw-degraded)">
+                    {t.unconfirmed}
+                  </Text>
+                )}
+              </Stack>
+            ),
+          },
+          {
+            id: 'source',
+            title: t.source,
+            width: 'minmax(0, 1fr)',
+            cell: (b) => (
+              <>
+                {t[b.source]}
+                {b.note ? `: ${b.note}` : ''}
+                {b.from && b.to && (
+                  <Text size="xs" c="dimmed">
+                    {f.moment(Date.parse(b.from))} – {f.moment(Date.parse(b.to))}
+                  </Text>
+                )}
+              </>
+            ),
+          },
+          { id: 'rows', title: t.rows, width: '5.5rem', align: 'right', cell: (b) => f.count(b.rows) },
+          { id: 'features', title: t.features, width: '4.5rem', align: 'right', cell: (b) => f.count(b.features) },
+          {
+            id: 'created',
+            title: t.created,
+            width: '7.5rem',
+            align: 'right',
+            cell: (b) => f.moment(Date.parse(b.created)),
+          },
+          {
+            id: 'actions',
+            title: <span className="mw-hidden">{t.actions}</span>,
+            width: '15rem',
+            cell: (b) => (
+              <Group gap={4} justify="flex-end">
+                {!b.confirmed && (
+                  <Button size="compact-xs" onClick={() => act(b.id, 'confirm')} loading={action.isPending}>
+                    {t.confirm}
+                  </Button>
+                )}
+                {!b.active && (
+                  <Button size="compact-xs" variant="light" onClick={() => act(b.id, 'activate')}>
+                    {t.use}
+                  </Button>
+                )}
+                <Button size="compact-xs" variant="subtle" component="a" href={exportHref(b.id)} download>
+                  {t.export}
+                </Button>
+                {!b.active && (
+                  <Button size="compact-xs" variant="subtle" color="red" onClick={() => setDeleting(b)}>
+                    {t.delete}
+                  </Button>
+                )}
+              </Group>
+            ),
+          },
+        ]}
+      />
+      <Modal
+        opened={deleting !== null}
+        onClose={() => setDeleting(null)}
+        title={t.delete}
+        size={420}
+        closeButtonProps={{ 'aria-label': t.cancel }}
+      >
+        <Text size="sm">{t.deleteSure(f.count(deleting?.number ?? 0))}</Text>
+        <Group justify="flex-end" mt="md" gap="xs">
+          <Button variant="default" onClick={() => setDeleting(null)} data-autofocus>
+            {t.cancel}
+          </Button>
+          <Button
+            color="red"
+            onClick={() => {
+              if (deleting) act(deleting.id, 'delete');
+              setDeleting(null);
+            }}
+          >
+            {t.delete}
+          </Button>
+        </Group>
+      </Modal>
+    </>
+  );
+}
