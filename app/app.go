@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/modelwatch/modelwatch/api/prom"
+	"github.com/modelwatch/modelwatch/app/inference"
 	"github.com/modelwatch/modelwatch/app/logsearch"
 	"github.com/modelwatch/modelwatch/collect/host"
 	"github.com/modelwatch/modelwatch/collect/scrape"
@@ -30,6 +31,7 @@ import (
 	"github.com/modelwatch/modelwatch/notify/remote"
 	"github.com/modelwatch/modelwatch/query/promql"
 	"github.com/modelwatch/modelwatch/store/metrics"
+	"github.com/modelwatch/modelwatch/store/state"
 	"github.com/modelwatch/modelwatch/telemetry"
 )
 
@@ -46,17 +48,20 @@ type App struct {
 	url       *url.URL
 	listeners []net.Listener
 
-	store    *metrics.Store
-	logs     logParts
-	host     *host.Collectors
-	engine   *promql.Engine
-	notify   *notify.Manager
-	remote   *remote.Manager
-	rules    *rules.Manager
-	scraper  *scrape.Scraper
-	api      *prom.API
-	reloader *reloader
-	serveErr chan error
+	store      *metrics.Store
+	logs       logParts
+	state      *state.DB
+	facts      *facts
+	inferences *inference.Pipeline
+	host       *host.Collectors
+	engine     *promql.Engine
+	notify     *notify.Manager
+	remote     *remote.Manager
+	rules      *rules.Manager
+	scraper    *scrape.Scraper
+	api        *prom.API
+	reloader   *reloader
+	serveErr   chan error
 
 	stopOnce sync.Once
 	stopErr  error
@@ -181,6 +186,9 @@ func (a *App) setUp() error {
 	if err := a.setUpLogs(); err != nil {
 		return err
 	}
+	if err := a.setUpInferences(guard); err != nil {
+		return err
+	}
 
 	discovery, err := scrape.NewDiscovery(a.logger, a.registry)
 	if err != nil {
@@ -264,6 +272,9 @@ func (a *App) setUp() error {
 
 // Start begins to work and tells people where to look.
 func (a *App) Start() error {
+	a.inferences.Start()
+	a.background("judging models", a.inferences.Run)
+	a.background("asking for facts", a.facts.run)
 	a.remote.Start()
 	a.cleanups.add("stop sending to alertmanagers", func() error { a.remote.Stop(); return nil })
 	a.rules.Start()

@@ -34,7 +34,7 @@ func (a *App) watched() (prometheus.Gatherers, error) {
 	if err := collected.Register(registry); err != nil {
 		return nil, err
 	}
-	return prometheus.Gatherers{registry}, nil
+	return prometheus.Gatherers{registry, a.inferences.Engine}, nil
 }
 
 func watches(c config.Collect) []process.Watch {

@@ -111,6 +111,7 @@ func (a *App) routes(g gatherers) http.Handler {
 	mux.Handle("/federate", a.api)
 	mux.Handle("/v1/metrics", a.api)
 	a.routeLogs(mux)
+	a.routeModels(mux)
 
 	mux.Handle("/api/v2/", a.notify.APIHandler())
 	alerts := a.notify.Handler()

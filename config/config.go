@@ -22,13 +22,13 @@ import (
 
 // Config is modelwatch.yml. All of it is optional.
 type Config struct {
-	Web       Web      `yaml:"web,omitempty"`
-	Storage   Storage  `yaml:"storage,omitempty"`
-	Metrics   Metrics  `yaml:"metrics,omitempty"`
-	Alerting  Alerting `yaml:"alerting,omitempty"`
-	Logs      Logs     `yaml:"logs,omitempty"`
-	Collect   Collect  `yaml:"collect,omitempty"`
-	directory string
+	Web        Web        `yaml:"web,omitempty"`
+	Storage    Storage    `yaml:"storage,omitempty"`
+	Metrics    Metrics    `yaml:"metrics,omitempty"`
+	Alerting   Alerting   `yaml:"alerting,omitempty"`
+	Logs       Logs       `yaml:"logs,omitempty"`
+	Inferences Inferences `yaml:"inferences,omitempty"`
+	Collect    Collect    `yaml:"collect,omitempty"`
 }
 
 // Web is how modelwatch is reached.
@@ -291,6 +291,7 @@ func (c *Config) setDefaults() {
 	set(&c.Logs.MaxEntries, DefaultMaxLogEntries)
 	set(&c.Logs.MaxSeries, DefaultMaxLogSeries)
 	setPointer(&c.Collect.Host, true)
+	c.Inferences.setDefaults()
 	set(&c.Collect.Interval, model.Duration(DefaultSelfInterval))
 	setPointer(&c.Collect.GPU.Enabled, true)
 }
@@ -338,7 +339,6 @@ func decode(text []byte, c *Config) error {
 }
 
 func (c *Config) resolve(dir string) {
-	c.directory = dir
 	for _, p := range []*string{&c.Web.ConfigFile, &c.Metrics.ConfigFile, &c.Alerting.ConfigFile, &c.Alerting.Cluster.TLSConfig, &c.Logs.Collect.ConfigFile} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
@@ -389,6 +389,7 @@ func (c *Config) validate(file string, root *yaml.Node) Problems {
 			add(fmt.Sprintf("command: %v", err), "command is a regular expression in RE2 syntax", path...)
 		}
 	}
+	c.Inferences.validate(add)
 	if c.Collect.GPU.ExpectedCount < 0 {
 		add("less than zero", "leave it out to take the most GPUs ever seen", "collect", "gpu", "expected_count")
 	}

@@ -1,0 +1,79 @@
+// Package inference joins what takes AI inferences in, keeps them and judges
+// them: receivers, the inference store, the database of state and the live
+// analysis. It holds the small adapters between them and the order in which they
+// check-point, and judges nothing itself.
+package inference
+
+import (
+	"context"
+
+	receive "github.com/modelwatch/modelwatch/collect/receive/inferences"
+	"github.com/modelwatch/modelwatch/evaluate/models"
+	store "github.com/modelwatch/modelwatch/store/inferences"
+	"github.com/modelwatch/modelwatch/store/state"
+)
+
+// sink is the inference store as receivers want it.
+type sink struct{ store *store.Store }
+
+// Append implements receive.Sink.
+func (s sink) Append(ctx context.Context, b receive.Batch) (bool, error) {
+	return s.store.Append(ctx, store.Batch(b))
+}
+
+// profiles is the database as the analysis wants it.
+type profiles struct{ db *state.DB }
+
+// SaveProfiles implements models.ProfileStore.
+func (p profiles) SaveProfiles(ctx context.Context, rows []models.StoredProfile) error {
+	out := make([]state.Profile, len(rows))
+	for i, r := range rows {
+		out[i] = state.Profile(r)
+	}
+	return p.db.SaveProfiles(ctx, out)
+}
+
+// Profiles implements models.ProfileStore.
+func (p profiles) Profiles(ctx context.Context, q models.ProfileQuery) ([]models.StoredProfile, error) {
+	rows, err := p.db.Profiles(ctx, state.ProfileQuery(q))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]models.StoredProfile, len(rows))
+	for i, r := range rows {
+		out[i] = models.StoredProfile(r)
+	}
+	return out, nil
+}
+
+// baselines is the database as the analysis wants it.
+type baselines struct{ db *state.DB }
+
+// Baselines implements models.BaselineStore.
+func (b baselines) Baselines(ctx context.Context) ([]models.StoredBaseline, error) {
+	rows, err := b.db.Baselines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]models.StoredBaseline, len(rows))
+	for i, r := range rows {
+		out[i] = models.StoredBaseline(r)
+	}
+	return out, nil
+}
+
+// Baseline implements models.BaselineStore.
+func (b baselines) Baseline(ctx context.Context, id string) (models.StoredBaseline, bool, error) {
+	row, ok, err := b.db.Baseline(ctx, id)
+	return models.StoredBaseline(row), ok, err
+}
+
+// SaveBaseline implements models.BaselineStore.
+func (b baselines) SaveBaseline(ctx context.Context, row models.StoredBaseline) error {
+	return b.db.SaveBaseline(ctx, state.Baseline(row))
+}
+
+// DeleteBaseline implements models.BaselineStore.
+func (b baselines) DeleteBaseline(ctx context.Context, id string) error {
+	return b.db.DeleteBaseline(ctx, id)
+}
