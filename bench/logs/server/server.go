@@ -51,7 +51,7 @@ func around(store *local.Store) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	queries, err := api.New(api.Options{Queries: &Queries{logql.New(store, logql.Options{})}, Store: &Deletes{store}})
+	queries, err := api.New(api.Options{Queries: &Queries{logql.New(store, logql.Options{})}, Store: &Adapter{store}})
 	if err != nil {
 		return nil, err
 	}
@@ -211,16 +211,26 @@ func (q *Queries) DetectedFieldValues(ctx context.Context, a api.Query, name str
 	return values, coded(err)
 }
 
-// Deletes is the store with delete requests as the API wants them.
-type Deletes struct{ *local.Store }
+// Adapter is the store with delete requests and patterns as the API wants them.
+type Adapter struct{ *local.Store }
+
+// Patterns implements api.Patterns.
+func (d *Adapter) Patterns(ctx context.Context, matchers []*labels.Matcher, start, end, step int64) ([]api.Pattern, error) {
+	found, err := d.Store.Patterns(ctx, matchers, start, end, step)
+	out := make([]api.Pattern, len(found))
+	for i, p := range found {
+		out[i] = api.Pattern{Text: p.Text, Samples: p.Samples}
+	}
+	return out, err
+}
 
 // RequestDelete implements api.Deleter.
-func (d *Deletes) RequestDelete(query string, matchers []*labels.Matcher, filters []logs.LineFilter, start, end int64) (string, error) {
+func (d *Adapter) RequestDelete(query string, matchers []*labels.Matcher, filters []logs.LineFilter, start, end int64) (string, error) {
 	return d.Store.RequestDelete(logstore.DeleteRequest{Query: query, Matchers: matchers, Filters: filters, Start: start, End: end})
 }
 
 // Deletes implements api.Deleter.
-func (d *Deletes) Deletes() []api.Deletion {
+func (d *Adapter) Deletes() []api.Deletion {
 	var out []api.Deletion
 	for _, x := range d.Store.Deletes() {
 		out = append(out, api.Deletion{ID: x.ID, Query: x.Query, Status: x.Status, Start: x.Start, End: x.End, Created: x.Created})
@@ -229,7 +239,7 @@ func (d *Deletes) Deletes() []api.Deletion {
 }
 
 // CancelDelete implements api.Deleter.
-func (d *Deletes) CancelDelete(id string) (bool, error) {
+func (d *Adapter) CancelDelete(id string) (bool, error) {
 	err := d.Store.CancelDelete(id)
 	if errors.Is(err, local.ErrNoDelete) {
 		return false, nil

@@ -233,6 +233,7 @@ func (s *Store) remove(ctx context.Context, r *removal) error {
 		s.writing.Lock()
 		s.recent.forget()
 		s.writing.Unlock()
+		s.patterns.drop(r.matchers)
 	}
 	return nil
 }

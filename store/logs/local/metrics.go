@@ -6,7 +6,7 @@ import (
 
 type metrics struct {
 	entries, bytes, duplicates prometheus.Counter
-	failures, aside            prometheus.Counter
+	failures, aside, patterns  prometheus.Counter
 	rejected                   *prometheus.CounterVec
 	commits                    prometheus.Histogram
 	all                        []prometheus.Collector
@@ -22,6 +22,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		duplicates: counter("modelwatch_logs_duplicates_total", "Log entries dropped because they were stored already."),
 		failures:   counter("modelwatch_logs_commit_failures_total", "Commits of log entries that failed; the senders were told."),
 		aside:      counter("modelwatch_logs_files_set_aside_total", "Log files found corrupt and set aside."),
+		patterns:   counter("modelwatch_logs_new_patterns_total", "Templates of log lines seen for the first time in their stream."),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "modelwatch_logs_rejected_total", Help: "Log entries refused, by reason.",
 		}, []string{"reason"}),
@@ -30,7 +31,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: []float64{.005, .01, .025, .05, .1, .2, .5, 1, 2.5, 10},
 		}),
 	}
-	m.all = []prometheus.Collector{m.entries, m.bytes, m.duplicates, m.failures, m.aside, m.rejected, m.commits}
+	m.all = []prometheus.Collector{m.entries, m.bytes, m.duplicates, m.failures, m.aside, m.patterns, m.rejected, m.commits}
 	return m
 }
 

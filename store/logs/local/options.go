@@ -13,8 +13,8 @@ type Options struct {
 	// Dir is where the days are kept. It is made if it is not there.
 	Dir string
 
-	// MemoryLimit is what DuckDB may use, in bytes, for all queries and writes together. Default 384 MiB. The process
-	// needs about 150 MB beside it.
+	// MemoryLimit is what DuckDB may use, in bytes, for all queries and writes together. Default 256 MiB. The process
+	// needs about 300 MB beside it.
 	MemoryLimit int64
 	// Threads is the number of threads that DuckDB computes with. Default: one a CPU.
 	Threads int
@@ -73,7 +73,7 @@ func (o Options) withDefaults() Options {
 			*p = v
 		}
 	}
-	def(&o.MemoryLimit, 384<<20)
+	def(&o.MemoryLimit, 256<<20)
 	def(&o.TempLimit, 4<<30)
 	num(&o.Queries, 8)
 	dur(&o.SealAfter, time.Hour)

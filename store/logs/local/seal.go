@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -192,12 +193,17 @@ func (s *Store) rewrite(ctx context.Context, parts []*segment, target *segment, 
 	if err := c.Exec(ctx, fmt.Sprintf("INSERT INTO %s.streams SELECT row_number() OVER (ORDER BY labels) - 1, labels FROM (SELECT DISTINCT labels FROM (%s))", name, strings.Join(maps, " UNION ALL "))); err != nil {
 		return err
 	}
-	// Hour by hour, so that no sort is larger than an hour.
-	const hour = int64(time.Hour)
-	for from := target.day * dayLength; from < (target.day+1)*dayLength; from += hour {
-		if err := c.Exec(ctx, fmt.Sprintf("INSERT INTO %s.lines SELECT stream, ts, size, line, metadata, level FROM (%s) ORDER BY stream, ts, part, r", name, fmt.Sprintf(strings.Join(union, " UNION ALL "), from, from+hour))); err != nil {
+	spans, err := s.spans(ctx, c, parts)
+	if err != nil {
+		return err
+	}
+	for _, sp := range spans {
+		if err := c.Exec(ctx, fmt.Sprintf("INSERT INTO %s.lines SELECT stream, ts, size, line, metadata, level FROM (%s) ORDER BY stream, ts, part, r", name, fmt.Sprintf(strings.Join(union, " UNION ALL "), sp[0], sp[1]))); err != nil {
 			return err
 		}
+	}
+	if err := s.rewritePatterns(ctx, c, parts, name, remove); err != nil {
+		return err
 	}
 	if err := c.Exec(ctx, fmt.Sprintf("CREATE TABLE %[1]s.stats AS SELECT stream, count(*) AS entries, CAST(sum(size) AS BIGINT) AS bytes, min(ts) AS first, max(ts) AS last, count(metadata) > 0 AS metadata FROM %[1]s.lines GROUP BY stream ORDER BY stream", name)); err != nil {
 		return err
@@ -216,6 +222,61 @@ func (s *Store) rewrite(ctx context.Context, parts []*segment, target *segment, 
 		return fmt.Errorf("give sealed file its name: %w", err)
 	}
 	return syncFile(filepath.Dir(target.path))
+}
+
+// rewritePatterns copies the patterns of segments, without those of streams from which something is removed: a pattern may
+// say what was in the lines.
+func (s *Store) rewritePatterns(ctx context.Context, c *duck.Conn, parts []*segment, name string, remove *removal) error {
+	var union []string
+	without := map[string]bool{}
+	for _, g := range parts {
+		union = append(union, "SELECT labels, ts, pattern, entries FROM "+g.catalog+".patterns")
+		if remove == nil {
+			continue
+		}
+		s.mu.RLock()
+		for i := range g.streams {
+			if matches(g.streams[i].labels, remove.matchers) {
+				without[duck.Quote(encodeLabels(g.streams[i].labels))] = true
+			}
+		}
+		s.mu.RUnlock()
+	}
+	where := "true"
+	if len(without) > 0 {
+		where = "labels NOT IN (" + strings.Join(slices.Sorted(maps.Keys(without)), ", ") + ")"
+	}
+	return c.Exec(ctx, fmt.Sprintf("INSERT INTO %s.patterns SELECT labels, ts, pattern, CAST(sum(entries) AS BIGINT) FROM (%s) WHERE %s GROUP BY ALL ORDER BY labels, ts", name, strings.Join(union, " UNION ALL "), where))
+}
+
+// sortRows is about how many rows are sorted at a time.
+const sortRows = 1 << 20
+
+// spans divides the time of segments into spans of an hour or, where there are many entries, less, so that no sort is
+// larger than memory allows.
+func (s *Store) spans(ctx context.Context, c *duck.Conn, parts []*segment) ([][2]int64, error) {
+	const hour = int64(time.Hour)
+	rows := map[int64]int64{}
+	for _, g := range parts {
+		err := each(ctx, c, fmt.Sprintf("SELECT ts // %d, count(*) FROM %s.lines GROUP BY 1", hour, g.catalog), func(k *duck.Chunk) error {
+			counts := duck.Fixed[int64](k, 1)
+			for i, h := range duck.Fixed[int64](k, 0) {
+				rows[h] += counts[i]
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var out [][2]int64
+	for _, h := range slices.Sorted(maps.Keys(rows)) {
+		n := rows[h]/sortRows + 1
+		for i := range n {
+			out = append(out, [2]int64{h*hour + hour*i/n, h*hour + hour*(i+1)/n})
+		}
+	}
+	return out, nil
 }
 
 func syncFile(path string) error {

@@ -110,6 +110,7 @@ const promoted = "level"
 const schema = `
 CREATE TABLE IF NOT EXISTS %[1]s.streams (stream UINTEGER, labels VARCHAR);
 CREATE TABLE IF NOT EXISTS %[1]s.lines (stream UINTEGER, ts BIGINT, size UINTEGER, line VARCHAR%[2]s, metadata VARCHAR, level VARCHAR);
+CREATE TABLE IF NOT EXISTS %[1]s.patterns (labels VARCHAR, ts BIGINT, pattern VARCHAR, entries BIGINT);
 CREATE VIEW IF NOT EXISTS %[1]s.entries AS
 	SELECT make_timestamp_ns(ts) AS time, labels, level, line, metadata FROM lines JOIN streams USING (stream);`
 

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/modelwatch/modelwatch/store/logs/drain"
 	"github.com/modelwatch/modelwatch/store/logs/duck"
 )
 
@@ -33,6 +34,8 @@ type Store struct {
 	queue   *queue
 	tails   tails
 	deletes deleteLog
+
+	patterns patternLog
 
 	// writing is held by whoever changes files: a commit, a seal's beginning and end, a delete.
 	writing sync.Mutex
@@ -116,11 +119,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.shut()
 		return nil, errors.Join(err, lock.release())
 	}
+	s.patterns = patternLog{samples: make(chan []sample, 64), miners: map[string]*drain.Miner{}, counts: map[patternKey]int64{}, fresh: s.metrics.patterns.Inc}
 	s.metrics.observe(s)
 	background, cancel := context.WithCancel(context.Background())
 	s.cancel, s.reading = cancel, background
 	s.running.Go(func() { s.write(background) })
 	s.running.Go(func() { s.housekeep(background) })
+	s.running.Go(func() { s.minePatterns(background) })
 	return s, nil
 }
 
@@ -267,6 +272,7 @@ func (s *Store) Close() error {
 	s.queue.close()
 	s.cancel()
 	s.running.Wait()
+	s.flushPatterns(context.Background())
 	s.tails.closeAll()
 	s.metrics.forget(s.o.Registerer)
 	// Whoever still reads holds a slot.

@@ -91,6 +91,7 @@ func (s *Store) commit(ctx context.Context, group []*pending) {
 	}
 	for _, b := range accepted {
 		s.tails.publish(b)
+		s.patterns.offer(b)
 	}
 }
 
