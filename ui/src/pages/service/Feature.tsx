@@ -1,4 +1,5 @@
 import { CloseButton, Group, SimpleGrid, Stack, Text } from '@mantine/core';
+import { useEffect, useRef } from 'react';
 import { type Bin, type FeatureDetail, type Figures, useFeature } from '../../api/models';
 import { Facts } from '../../components/Figure';
 import { Panel } from '../../components/Panel';
@@ -18,12 +19,19 @@ import { serviceWords } from './words';
 export function FeaturePanel({ subject, feature, close }: { subject: Subject; feature: string; close: () => void }) {
   const t = useWords(serviceWords);
   const query = useFeature(subject.service, subject.model, subject.version, feature);
+  const box = useRef<HTMLDivElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a newly chosen feature is brought into view, once it is there.
+  useEffect(() => {
+    box.current?.scrollIntoView({ block: 'nearest' });
+  }, [feature, query.isPending]);
   return (
-    <Panel title={feature} actions={<CloseButton size="sm" onClick={close} aria-label={t.closeFeature} />}>
-      <Await query={query} height={260}>
-        {(d) => <Detail d={d} />}
-      </Await>
-    </Panel>
+    <div ref={box}>
+      <Panel title={feature} actions={<CloseButton size="sm" onClick={close} aria-label={t.closeFeature} />}>
+        <Await query={query} height={260}>
+          {(d) => <Detail d={d} />}
+        </Await>
+      </Panel>
+    </div>
   );
 }
 
@@ -180,11 +188,17 @@ function FiguresTable({ d }: { d: FeatureDetail }) {
         {
           id: 'was',
           title: t.baseline,
-          width: '8.5rem',
+          width: 'minmax(0, 1.1fr)',
           align: 'right',
           cell: (l) => (d.baseline ? l[1](d.baseline) : '–'),
         },
-        { id: 'now', title: t.window, width: '8.5rem', align: 'right', cell: (l) => (d.window ? l[1](d.window) : '–') },
+        {
+          id: 'now',
+          title: t.window,
+          width: 'minmax(0, 1.1fr)',
+          align: 'right',
+          cell: (l) => (d.window ? l[1](d.window) : '–'),
+        },
       ]}
     />
   );

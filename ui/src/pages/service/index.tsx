@@ -43,13 +43,49 @@ export function Component() {
   return (
     <Page
       title={s.service || t.unnamed}
+      mark={s.state && <StatusMark health={s.state.health} />}
       actions={
-        <Group gap="xs">
-          {s.state && <StatusMark health={s.state.health} />}
+        <Group gap="sm">
           {s.summary?.last && (
-            <Text size="xs" c="dimmed" visibleFrom="sm">
+            <Text size="xs" c="dimmed" visibleFrom="md">
               {t.lastSeen(f.ago(Date.parse(s.summary.last), Math.max(now, Date.parse(s.summary.last))))}
             </Text>
+          )}
+          {s.models.length > 1 && (
+            <Select
+              aria-label={t.model}
+              data={s.models}
+              value={s.model}
+              onChange={(v) => s.setModel(v ?? '')}
+              w={150}
+            />
+          )}
+          {s.versions.length > 0 && (
+            <Select
+              aria-label={t.version}
+              data={s.versions.map((v) => ({
+                value: v.model_version,
+                label:
+                  `${s.models.length > 1 ? '' : s.model} ${v.model_version || '–'}${v.retired ? ` (${t.retired})` : ''}`.trim(),
+              }))}
+              value={s.version}
+              onChange={(v) => s.setVersion(v ?? '')}
+              w={170}
+            />
+          )}
+          {s.versions.length > 1 && (
+            <Select
+              aria-label={t.compareWith}
+              data={[
+                { value: '', label: `${t.compareWith}…` },
+                ...s.versions
+                  .filter((v) => v.model_version !== s.version)
+                  .map((v) => ({ value: v.model_version, label: v.model_version || '–' })),
+              ]}
+              value={s.other}
+              onChange={(v) => s.compare(v ?? '')}
+              w={150}
+            />
           )}
         </Group>
       }
@@ -65,45 +101,6 @@ export function Component() {
             </Empty>
           ) : (
             <>
-              <Group gap="sm" align="flex-end">
-                {s.models.length > 1 && (
-                  <Select
-                    label={t.model}
-                    data={s.models}
-                    value={s.model}
-                    onChange={(v) => s.setModel(v ?? '')}
-                    w={190}
-                  />
-                )}
-                {s.versions.length > 0 && (
-                  <Select
-                    label={s.models.length > 1 ? t.version : `${s.model} · ${t.version}`}
-                    data={s.versions.map((v) => ({
-                      value: v.model_version,
-                      label: `${v.model_version || '–'}${v.retired ? ` (${t.retired})` : ''}`,
-                    }))}
-                    value={s.version}
-                    onChange={(v) => s.setVersion(v ?? '')}
-                    w={190}
-                  />
-                )}
-                {s.versions.length > 1 && (
-                  <Select
-                    label={t.compareWith}
-                    data={[
-                      { value: '', label: t.nothing },
-                      ...s.versions
-                        .filter((v) => v.model_version !== s.version)
-                        .map((v) => ({ value: v.model_version, label: v.model_version || '–' })),
-                    ]}
-                    value={s.other}
-                    onChange={(v) => {
-                      s.setOther(v ?? '');
-                    }}
-                    w={160}
-                  />
-                )}
-              </Group>
               <Layers layers={s.state.layers} />
               <Tabs value={tab} onChange={(v) => setTab(v ?? 'traffic')} keepMounted={false}>
                 <Tabs.List aria-label={t.sections} className="mw-tabs">

@@ -1,6 +1,6 @@
 // What the page is about: one version of one model of one service, from its URL.
 import { useMemo } from 'react';
-import { useParams } from 'react-router';
+import { useParams, useSearchParams } from 'react-router';
 import { type ServiceState, useServices } from '../../api/services';
 import { selector } from '../../lib/labels';
 import { useParam } from '../../lib/url';
@@ -20,11 +20,27 @@ export function useSubject() {
   const service = params.service === nameless ? '' : (params.service ?? '');
   const [model, setModel] = useParam('model');
   const [version, setVersion] = useParam('version');
-  const [other, setOther] = useParam('with');
+  const [, setParams] = useSearchParams();
+  const [other] = useParam('with');
   const query = useServices();
   const state = query.data?.services.find((s) => s.service === service);
   const chosen = useMemo(() => choose(state, params.model ?? model, version), [state, params.model, model, version]);
-  return { query, state, service, ...chosen, other, setModel, setVersion, setOther };
+  // Choosing a second version leads to where both are seen.
+  const compare = (version: string) =>
+    setParams(
+      (old) => {
+        const next = new URLSearchParams(old);
+        if (version) {
+          next.set('with', version);
+          next.set('tab', 'compare');
+        } else {
+          next.delete('with');
+        }
+        return next;
+      },
+      { replace: true },
+    );
+  return { query, state, service, ...chosen, other, setModel, setVersion, compare };
 }
 
 function choose(state: ServiceState | undefined, wantedModel: string, wantedVersion: string) {
