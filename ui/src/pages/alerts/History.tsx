@@ -97,7 +97,7 @@ export default function History() {
         </div>
       ),
     },
-    { id: 'why', title: t.why, width: 'minmax(110px, 1fr)', cell: (n) => n.reason ?? '' },
+    { id: 'why', title: t.why, width: 'minmax(110px, 1fr)', cell: (n) => t.reason(n.reason ?? '') },
   ];
   return (
     <Stack gap="sm">

@@ -129,7 +129,7 @@ function Branch({ route, hits, root }: { route: Route; hits: Set<string>; root?:
         )}
         {hit && (
           <Badge size="xs" tt="none">
-            {t.goesTo} {route.receiver}
+            {t.here}
           </Badge>
         )}
         <Text size="xs" c="dimmed" w="100%">

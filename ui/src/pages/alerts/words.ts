@@ -1,5 +1,14 @@
 import { words } from '../../lib/words';
 
+/** Why a group was notified about, in the words of the server. */
+const reasons: Record<string, string> = {
+  'first notification': '首次通知',
+  'new alerts added': '有新告警加入',
+  'some alerts resolved': '部分告警已恢复',
+  'all alerts resolved': '全部告警已恢复',
+  'repeat interval elapsed': '重复间隔已到',
+};
+
 export const alertWords = words(
   {
     title: 'Alerts',
@@ -20,9 +29,10 @@ export const alertWords = words(
     receiver: 'Receiver',
     allReceivers: 'All receivers',
     showHidden: 'Show silenced and inhibited',
-    hiddenCount: (n: string) => `${n} silenced or inhibited alerts are not shown.`,
+    hiddenCount: (n: string) =>
+      n === '1' ? '1 silenced or inhibited alert is not shown.' : `${n} silenced or inhibited alerts are not shown.`,
     toReceiver: (r: string) => `to ${r}`,
-    groupOf: (n: string) => `${n} alerts`,
+    groupOf: (n: string) => (n === '1' ? '1 alert' : `${n} alerts`),
     allTogether: 'All together',
     since: (d: string) => `Since ${d}`,
     silence: 'Silence',
@@ -100,11 +110,15 @@ export const alertWords = words(
     cancel: 'Cancel',
     created: 'The silence is in force',
     expired: 'The silence has ended',
-    preview: (n: string) => `It hides ${n} of the alerts that are active now:`,
+    preview: (n: string) =>
+      n === '1'
+        ? 'It hides one of the alerts that are active now:'
+        : `It hides ${n} of the alerts that are active now:`,
     previewNone: 'No alert that is active now matches. The silence will hide those to come.',
     hides: (n: string) => `hides ${n}`,
     close: 'Close',
     // History.
+    reason: (r: string) => r,
     onlyFailed: 'Only those that did not arrive',
     noHistory: 'Nobody was notified in this time range',
     noHistoryText: 'Every message to a receiver is kept here, with whether it arrived.',
@@ -131,6 +145,7 @@ export const alertWords = words(
     testerHint: 'Labels of the alert, such as alertname="HighLatency", severity="critical".',
     ask: 'Find out',
     goesTo: 'It goes to',
+    here: 'here',
     groupedBy: 'grouped by',
     everything: 'everything else',
     continues: 'continue',
@@ -255,6 +270,7 @@ export const alertWords = words(
     previewNone: '当前没有匹配的告警。静默会隐藏之后出现的。',
     hides: (n: string) => `隐藏 ${n} 条`,
     close: '关闭',
+    reason: (r: string) => reasons[r] ?? r,
     onlyFailed: '只看未送达的',
     noHistory: '此时间范围内没有发送通知',
     noHistoryText: '发给接收者的每条消息都保存在这里,并注明是否送达。',
@@ -280,6 +296,7 @@ export const alertWords = words(
     testerHint: '告警的标签,如 alertname="HighLatency", severity="critical"。',
     ask: '查询',
     goesTo: '发往',
+    here: '到此',
     groupedBy: '分组依据',
     everything: '其余全部',
     continues: '继续',

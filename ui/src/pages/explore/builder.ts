@@ -77,17 +77,17 @@ export function parse(text: string): Spec | undefined {
     s.quantile = Number(q[1]);
     rest = (q[2] as string).trim();
   }
-  const a = new RegExp(
-    `^(${aggregations.join('|')})\\s*(?:by\\s*\\(([^()]*)\\)\\s*)?\\((.*)\\)\\s*(?:by\\s*\\(([^()]*)\\))?$`,
-    's',
-  ).exec(rest);
-  if (a) {
-    s.agg = a[1] as string;
-    s.by = (a[2] ?? a[4] ?? '')
+  const names = aggregations.join('|');
+  const behind = new RegExp(`^(${names})\\s*\\((.*)\\)\\s*by\\s*\\(([^()]*)\\)$`, 's').exec(rest);
+  const before = new RegExp(`^(${names})\\s*(?:by\\s*\\(([^()]*)\\)\\s*)?\\((.*)\\)$`, 's').exec(rest);
+  const agg = behind ? [behind[1], behind[3], behind[2]] : before?.slice(1);
+  if (agg) {
+    s.agg = agg[0] as string;
+    s.by = (agg[1] ?? '')
       .split(',')
       .map((x) => x.trim().replace(/^"(.*)"$/, '$1'))
       .filter(Boolean);
-    rest = (a[3] as string).trim();
+    rest = (agg[2] as string).trim();
   }
   const f = new RegExp(`^(${functions.join('|')})\\s*\\((.*)\\[([\\dhmsdwy]+)\\]\\s*\\)$`, 's').exec(rest);
   if (f) {
