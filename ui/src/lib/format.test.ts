@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { formats } from './format';
+
+const en = formats('en');
+const zh = formats('zh-CN');
+
+test.each([
+  [0.9996, '99.96%'],
+  [0.99996, '99.996%'],
+  [1, '100%'],
+  [0, '0%'],
+  [0.004, '0.4%'],
+  [0.91, '91%'],
+  [Number.NaN, '–'],
+])('ratio %d', (value, text) => {
+  // Nearly all is never rounded up to all.
+  expect(en.ratio(value)).toBe(text);
+});
+
+test.each([
+  [0.00012, '120 μs', '120微秒'],
+  [0.31, '310 ms', '310毫秒'],
+  [1.5, '1.5 sec', '1.5秒'],
+  [300, '5 min', '5分钟'],
+])('%d seconds', (value, inEnglish, inChinese) => {
+  expect(en.seconds(value)).toBe(inEnglish);
+  expect(zh.seconds(value)).toBe(inChinese);
+});
+
+test.each([
+  [999, '999 byte'],
+  [67_108_864, '67.1 MB'],
+  [999_900_000, '1 GB'],
+])('%d bytes', (value, text) => {
+  expect(en.bytes(value)).toBe(text);
+});
+
+test('spans are in the largest whole unit', () => {
+  expect(en.span(15 * 60e3)).toBe('15 minutes');
+  expect(en.span(36e5)).toBe('1 hour');
+  expect(zh.span(2 * 864e5)).toBe('2天');
+});
