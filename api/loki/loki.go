@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -188,6 +189,7 @@ type API struct {
 	tails    prometheus.Gauge
 	slow     prometheus.Counter
 	stop     chan struct{}
+	once     sync.Once
 }
 
 // New returns an API.
@@ -230,7 +232,7 @@ func New(o Options) (*API, error) {
 }
 
 // Close ends live tails; everything else ends with its request.
-func (a *API) Close() { close(a.stop) }
+func (a *API) Close() { a.once.Do(func() { close(a.stop) }) }
 
 // Register adds the endpoints to a mux, at their own paths.
 func (a *API) Register(mux *http.ServeMux) {

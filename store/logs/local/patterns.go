@@ -72,7 +72,7 @@ func (l *patternLog) offer(b *builder) {
 		stride := (total[id] + patternSample - 1) / patternSample
 		if seen[id]%stride == 0 {
 			// The line may belong to a large request, which should not stay in memory for it.
-			line := strings.Clone(b.line[row][:min(len(b.line[row]), 1024)])
+			line := strings.ToValidUTF8(strings.Clone(b.line[row][:min(len(b.line[row]), 1024)]), "")
 			out = append(out, sample{b.labels[id], line, b.ts[row], int64(min(stride, total[id]-seen[id]))})
 		}
 		seen[id]++
