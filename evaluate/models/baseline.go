@@ -279,6 +279,11 @@ func (e *Engine) readBaseline(ctx context.Context, id string) (*baseline, error)
 // store saves a baseline and, if it is to be active, puts it to use from the next
 // window on.
 func (e *Engine) store(ctx context.Context, b *baseline, active bool) error {
+	if active {
+		if err := e.keepLabels(ctx, b.Key); err != nil {
+			return err
+		}
+	}
 	b.info.Active = active
 	b.describe()
 	data, err := encodeBaseline(b)
@@ -405,6 +410,9 @@ func (e *Engine) ActivateBaseline(ctx context.Context, id string) (BaselineInfo,
 	if err != nil {
 		return BaselineInfo{}, err
 	}
+	if err := e.keepLabels(ctx, info.Key()); err != nil {
+		return BaselineInfo{}, err
+	}
 	info.Active = true
 	if err := e.saveInfo(ctx, info); err != nil {
 		return BaselineInfo{}, err
@@ -436,6 +444,49 @@ func (e *Engine) DeleteBaseline(ctx context.Context, id string) error {
 	return nil
 }
 
+// inUse returns a copy of the baseline in use of a version, with the labels that came
+// since it was stored; nil where there is none. The caller holds mu.
+func (e *Engine) inUse(key ai.Key) *baseline {
+	v := e.versions[key]
+	if v == nil || v.baseline == nil {
+		return nil
+	}
+	b := *v.baseline
+	if b.labels != nil {
+		b.labels = performance.NewWindow(v.task)
+		b.labels.Merge(v.baseline.labels)
+	}
+	return &b
+}
+
+// keepLabels stores the baseline in use with the labels that came since, because
+// another one takes its place. The caller holds baselining.
+func (e *Engine) keepLabels(ctx context.Context, key ai.Key) error {
+	e.mu.Lock()
+	b := e.inUse(key)
+	e.mu.Unlock()
+	if b == nil || b.labels == nil {
+		return nil
+	}
+	data, err := encodeBaseline(b)
+	if err != nil {
+		return err
+	}
+	b.describe()
+	info, err := json.Marshal(b.info)
+	if err != nil {
+		return fmt.Errorf("encode baseline %s: %w", b.ID, err)
+	}
+	row := StoredBaseline{ID: b.ID, Key: key, Number: b.Number, Active: true, Info: info, Data: data}
+	if err := e.opt.Baselines.SaveBaseline(ctx, row); err != nil {
+		return fmt.Errorf("save baseline %s: %w", b.ID, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.infos[b.ID] = b.info
+	return nil
+}
+
 // ExportBaseline returns a baseline as a JSON document that ImportBaseline reads.
 func (e *Engine) ExportBaseline(ctx context.Context, id string) ([]byte, error) {
 	info, err := e.info(id)
@@ -443,14 +494,12 @@ func (e *Engine) ExportBaseline(ctx context.Context, id string) ([]byte, error) 
 		return nil, err
 	}
 	e.mu.Lock()
-	if v := e.versions[info.Key()]; v != nil && v.baseline.id() == id {
-		defer e.mu.Unlock()
-		return encodeBaseline(v.baseline) // It may have labels that came since.
-	}
+	b := e.inUse(info.Key())
 	e.mu.Unlock()
-	b, err := e.readBaseline(ctx, id)
-	if err != nil {
-		return nil, err
+	if b.id() != id {
+		if b, err = e.readBaseline(ctx, id); err != nil {
+			return nil, err
+		}
 	}
 	return encodeBaseline(b)
 }

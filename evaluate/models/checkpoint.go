@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -24,7 +23,6 @@ type (
 	savedEngine struct {
 		Versions []savedVersion
 		Dirty    []savedSpan
-		Refused  map[string]uint64
 	}
 	savedSpan struct {
 		Key    ai.Key
@@ -122,23 +120,90 @@ func (e *Engine) Restore(state []byte) error {
 	now := e.opt.Clock()
 	e.ticking.Lock()
 	defer e.ticking.Unlock()
+	if err := e.loadAll(&saved, now); err != nil {
+		return fmt.Errorf("restore models: %w", err)
+	}
+	for _, recall := range []func(*version, time.Time) error{e.recall, e.rejudge} {
+		for _, s := range saved.Versions {
+			if err := recall(e.versions[s.Key], now); err != nil {
+				return fmt.Errorf("restore models: %s: %w", s.Key, err)
+			}
+		}
+	}
+	e.renewStatus(now)
+	e.publish(now)
+	return nil
+}
+
+func (e *Engine) loadAll(saved *savedEngine, now time.Time) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i := range saved.Versions {
 		if err := e.load(&saved.Versions[i], now); err != nil {
-			return fmt.Errorf("restore models: %s: %w", saved.Versions[i].Key, err)
+			return fmt.Errorf("%s: %w", saved.Versions[i].Key, err)
 		}
 	}
 	for _, s := range saved.Dirty {
 		e.dirty[span{s.Key, ai.Window{Start: time.Unix(0, s.Start).UTC(), Length: s.Length}}] = true
 	}
-	maps.Copy(e.refused, saved.Refused)
+	return nil
+}
+
+// recall reads the past of a version from the store: the figures of its last windows.
+// The caller holds ticking.
+func (e *Engine) recall(v *version, now time.Time) error {
+	length := e.opt.Windows.Length
+	from := now.Add(-time.Duration(e.opt.Windows.History) * length)
+	rows, err := e.opt.Profiles.Profiles(context.Background(), ProfileQuery{Key: v.key, Features: []string{""}, Length: length, From: from, To: now.Add(length)})
+	if err != nil {
+		return fmt.Errorf("read stored windows: %w", err)
+	}
+	past, err := e.coder.decodeWindows(rows)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range past {
+		v.history = append(v.history, past[i].row.Point)
+		if p := past[i].row.Performance; p != nil {
+			v.remember(&closedWindow{Window: past[i].profile.Window, performance: p})
+		}
+	}
+	return nil
+}
+
+// rejudge judges the newest stored window of a version again, so that a restart does
+// not make anything unknown. The caller holds ticking.
+func (e *Engine) rejudge(v *version, now time.Time) error {
+	if len(v.history) == 0 {
+		return nil
+	}
+	start := v.history[len(v.history)-1].Start
+	rows, err := e.opt.Profiles.Profiles(context.Background(), ProfileQuery{Key: v.key, Length: e.opt.Windows.Length, From: start, To: start.Add(1)})
+	if err != nil {
+		return fmt.Errorf("read newest stored window: %w", err)
+	}
+	last, err := e.coder.decodeWindows(rows)
+	if err != nil || len(last) == 0 || last[0].row.Performance == nil {
+		return err
+	}
+	e.mu.Lock()
+	w := &closedWindow{Window: last[0].profile.Window, profile: last[0].profile, performance: last[0].row.Performance}
+	if v.baseline.id() == last[0].profile.BaselineID {
+		w.baseline = v.baseline
+	}
+	e.mu.Unlock()
+	r, point := e.judge(v, w, now)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.keep(v, w, r, point)
 	return nil
 }
 
 // save gathers the checkpoint. The caller holds mu.
 func (e *Engine) save() (*savedEngine, error) {
-	out := &savedEngine{Refused: e.refused}
+	out := new(savedEngine)
 	for s := range e.dirty {
 		out.Dirty = append(out.Dirty, savedSpan{s.key, s.at.Start.UnixNano(), s.at.Length})
 	}
@@ -224,11 +289,9 @@ func (s slice) save() ([][]byte, error) {
 
 func (w *window) save(key ai.Key) (*savedWindow, error) {
 	s := &savedWindow{Start: w.Start, Length: w.Length, Baseline: w.baseline.id()}
-	p, err := w.snapshot(key)
-	if err == nil {
-		s.Profile, err = p.MarshalBinary()
-	}
-	if err == nil {
+	p, _ := w.snapshot(key) // What is in it has been said when the baseline was found gone.
+	var err error
+	if s.Profile, err = p.MarshalBinary(); err == nil {
 		s.Performance, err = json.Marshal(&w.predictions)
 	}
 	if err != nil {

@@ -157,8 +157,8 @@ func same(t *testing.T, want, got map[string]uint64) {
 
 func TestNothingIsLostOrCountedTwiceByCrashes(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(5) {
-		log := makeLog(seed, 12)
+	for seed := range uint64(2) {
+		log := makeLog(seed, 11)
 		want := play(t, log, never, never)
 		require.NotEmpty(t, want.Counts)
 		rng := rand.New(rand.NewPCG(seed, 2))
@@ -175,7 +175,8 @@ func TestCheckpointOfEachMomentIsTheSame(t *testing.T) {
 	t.Parallel()
 	log := makeLog(9, 4)
 	want := play(t, log, never, never)
-	got := play(t, log, func() bool { return true }, func() bool { return true })
+	n := 0
+	got := play(t, log, func() bool { n++; return n%5 == 0 }, func() bool { return true })
 	same(t, want.Counts, got.Counts)
 	same(t, want.Labelled, got.Labelled)
 	same(t, want.Totals, got.Totals)
@@ -183,7 +184,7 @@ func TestCheckpointOfEachMomentIsTheSame(t *testing.T) {
 
 func TestStoreThatRefusesLosesNothing(t *testing.T) {
 	t.Parallel()
-	log := makeLog(3, 12)
+	log := makeLog(3, 6)
 	want := play(t, log, never, never)
 	c := &clock{midnight}
 	store := new(memory.Store)
@@ -192,7 +193,7 @@ func TestStoreThatRefusesLosesNothing(t *testing.T) {
 	for i := range log {
 		c.now = log[i].at
 		store.Fail(nil)
-		if i > 120 && i < 500 && i%7 > 0 {
+		if i > 60 && i < 300 && i%7 > 0 {
 			store.Fail(errors.New("no space left"))
 		}
 		e.ConsumeLabels(log[i].labels)
@@ -243,4 +244,54 @@ func FuzzRestore(f *testing.F) {
 			e.Tick(midnight.Add(time.Hour))
 		}
 	})
+}
+
+// TestRestartForgetsNothing compares what is said before a restart and right after it.
+func TestRestartForgetsNothing(t *testing.T) {
+	t.Parallel()
+	c := &clock{midnight}
+	store := new(memory.Store)
+	o := models.Options{Profiles: store, Baselines: store, Clock: c.time, Auto: models.Auto{Records: 150}}
+	e, err := models.New(o)
+	require.NoError(t, err)
+	for i, x := range makeLog(5, 6) {
+		c.now = x.at
+		if i > 240 {
+			for j := range x.records { // Every feature moves.
+				for k := range x.records[j].Features {
+					v, _ := x.records[j].Features[k].Value.Number()
+					x.records[j].Features[k].Value = ai.Number(v + 3)
+				}
+			}
+		}
+		e.Consume(x.records)
+		e.ConsumeLabels(x.labels)
+		e.Tick(c.now)
+	}
+	c.now = c.now.Add(15 * time.Second)
+	e.Tick(c.now)
+	state, err := e.Checkpoint()
+	require.NoError(t, err)
+	f, err := models.New(o)
+	require.NoError(t, err)
+	require.NoError(t, f.Restore(state))
+
+	key := ai.Key{Service: "shop", Model: "ranker", Version: "v1"}
+	before, err := e.Version(t.Context(), key)
+	require.NoError(t, err)
+	after, err := f.Version(t.Context(), key)
+	require.NoError(t, err)
+	require.Equal(t, before.History, after.History)
+	require.Equal(t, before.Accuracy.History, after.Accuracy.History)
+	require.Equal(t, before.Health, after.Health)
+	require.Equal(t, ai.Degraded, after.Health)
+	for i := range before.Layers {
+		require.Equal(t, before.Layers[i].Health, after.Layers[i].Health)
+		require.Equal(t, before.Layers[i].Findings, after.Layers[i].Findings)
+	}
+	was, err := e.Features(t.Context(), key)
+	require.NoError(t, err)
+	is, err := f.Features(t.Context(), key)
+	require.NoError(t, err)
+	require.Equal(t, was, is)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +44,7 @@ type Engine struct {
 	dirty    map[span]bool  // Longer windows to be made or made again.
 	report   *status.Report
 	readings map[string][]reading // By service; "" for those that all share.
-	refused  map[string]uint64    // Records left out whole, by reason.
+	refused  map[string]refusal   // Records left out whole, by reason.
 
 	// ticking serialises judging.
 	ticking sync.Mutex
@@ -55,6 +56,12 @@ type Engine struct {
 }
 
 type modelKey struct{ service, model string }
+
+// refusal counts records that were left out for one reason.
+type refusal struct {
+	n    uint64
+	last time.Time
+}
 
 // New returns an engine that knows the stored baselines and no records yet; Restore
 // tells it the rest. Errors name every bad option.
@@ -75,7 +82,7 @@ func New(opt Options) (*Engine, error) {
 		opt: opt, coder: code, log: opt.Logger.With("component", "models"), drift: judge, metrics: newMetrics(opt.Registerer),
 		versions: make(map[ai.Key]*version), services: make(map[string]int), perModel: make(map[modelKey]int),
 		infos: make(map[string]BaselineInfo), numbers: make(map[ai.Key]int), dirty: make(map[span]bool),
-		readings: make(map[string][]reading), refused: make(map[string]uint64), static: make(map[ai.Key]*family),
+		readings: make(map[string][]reading), refused: make(map[string]refusal), static: make(map[ai.Key]*family),
 	}
 	if err := e.loadBaselines(context.Background()); err != nil {
 		return nil, fmt.Errorf("watch models: %w", err)
@@ -126,11 +133,13 @@ func (e *Engine) version(key ai.Key, now time.Time) *version {
 	}
 	reason := ""
 	switch m := (modelKey{key.Service, key.Model}); {
-	case e.services[key.Service] == 0 && len(e.services) >= e.opt.Limits.Services:
+	case e.services[key.Service] == 0 && len(e.services) >= e.opt.Limits.Services &&
+		!e.evict(now, func(k ai.Key) bool { return e.services[k.Service] == 1 }):
 		reason = "services"
-	case e.perModel[m] >= e.opt.Limits.PerModel && !e.evict(m, now):
+	case e.perModel[m] >= e.opt.Limits.PerModel &&
+		!e.evict(now, func(k ai.Key) bool { return k.Service == key.Service && k.Model == key.Model }):
 		reason = "versions of " + key.Model
-	case len(e.versions) >= e.opt.Limits.Versions:
+	case len(e.versions) >= e.opt.Limits.Versions && !e.evict(now, func(ai.Key) bool { return true }):
 		reason = "versions"
 	}
 	if reason != "" {
@@ -139,12 +148,13 @@ func (e *Engine) version(key ai.Key, now time.Time) *version {
 			label = "versions"
 		}
 		e.metrics.leftOut.WithLabelValues(label).Inc()
-		if len(e.refused) < 100 || e.refused[reason] > 0 {
-			e.refused[reason]++
+		if _, known := e.refused[reason]; known || len(e.refused) < 100 {
+			e.refused[strings.Clone(reason)] = refusal{e.refused[reason].n + 1, now}
 		}
 		return nil
 	}
 	v := newVersion(key, &e.opt)
+	v.arrived = now
 	e.insert(v)
 	v.baseline = e.activeBaseline(context.Background(), v.key)
 	v.baseline.refresh()
@@ -177,16 +187,16 @@ func (e *Engine) remove(v *version) {
 	e.metrics.versions.Set(float64(len(e.versions)))
 }
 
-// evict makes room for a version of a model by forgetting the one that has been
-// silent longest, if it is stale.
-func (e *Engine) evict(m modelKey, now time.Time) bool {
+// evict makes room by forgetting the version that has been silent longest of those that
+// match, if that is long enough for it to be gone.
+func (e *Engine) evict(now time.Time, match func(ai.Key) bool) bool {
 	var oldest *version
 	for _, v := range e.versions {
-		if v.key.Service == m.service && v.key.Model == m.model && (oldest == nil || v.arrived.Before(oldest.arrived)) {
+		if match(v.key) && len(v.open)+len(v.closing) == 0 && (oldest == nil || v.arrived.Before(oldest.arrived)) {
 			oldest = v
 		}
 	}
-	if oldest == nil || len(oldest.open)+len(oldest.closing) > 0 || now.Sub(oldest.arrived) < 10*e.opt.Windows.Length {
+	if oldest == nil || now.Sub(oldest.arrived) < 10*e.opt.Windows.Length {
 		return false
 	}
 	e.remove(oldest)
@@ -204,6 +214,10 @@ func (e *Engine) ConsumeLabels(joined []Labelled) {
 		in := &joined[i]
 		v := e.version(in.Key, now)
 		if v == nil {
+			continue
+		}
+		if in.PredictedAt.After(now.Add(e.opt.Windows.Future)) {
+			v.labels.odd++ // A clock is wrong: believing it would make all others old.
 			continue
 		}
 		inf := ai.Inference{Prediction: in.Prediction, Probabilities: in.Probabilities}

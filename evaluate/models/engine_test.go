@@ -131,11 +131,17 @@ func TestRunBesideQuestions(t *testing.T) {
 	store := new(memory.Store)
 	e, err := models.New(models.Options{
 		Profiles: store, Baselines: store, Drift: drift.Options{MinRows: 1e9},
-		Windows: models.Windows{Length: 200 * time.Millisecond, Lateness: 20 * time.Millisecond, Publish: 20 * time.Millisecond}, Auto: models.Auto{Records: 100},
+		Windows: models.Windows{Length: 200 * time.Millisecond, Lateness: 20 * time.Millisecond, Publish: 20 * time.Millisecond}, Auto: models.Auto{Records: 20},
 	})
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
+	time.AfterFunc(time.Second, func() {
+		for ctx.Err() == nil && len(e.Baselines(ai.Key{})) == 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		cancel()
+	})
 	key := ai.Key{Service: "shop", Model: "ranker", Version: "v1"}
 	var wg sync.WaitGroup
 	wg.Go(func() { e.Run(ctx) })

@@ -1,9 +1,11 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/modelwatch/modelwatch/ai"
@@ -38,6 +40,9 @@ type result struct {
 	judgedBaseline *baseline
 	drift          []drift.Result
 	quality        []ai.Finding
+	// carried means that they are those of the window before: there were too few
+	// records to judge anew.
+	carried bool
 
 	judgement      performance.Judgement
 	comparison     *performance.Comparison
@@ -178,7 +183,7 @@ func (e *Engine) judgeData(v *version, w *closedWindow, r *result) {
 			// What was found before still holds, until there is more to say.
 			if before := v.result; before != nil && before.judgedBaseline.id() == w.baseline.id() {
 				r.judgedWindow, r.judgedProfile, r.judgedBaseline = before.judgedWindow, before.judgedProfile, before.judgedBaseline
-				r.drift, r.quality = before.drift, before.quality
+				r.drift, r.quality, r.carried = before.drift, before.quality, true
 				return
 			}
 		} else {
@@ -227,14 +232,22 @@ func (r *result) read() {
 // collect gathers findings, answers and notes of all judges.
 func (r *result) collect(v *version, opt *Options) {
 	for i := range r.drift {
-		if d := &r.drift[i]; d.Verdict == ai.VerdictDrift {
+		if d := &r.drift[i]; d.Verdict == ai.VerdictDrift && !r.carried {
 			r.findings = append(r.findings, d.Finding(v.key))
 		}
 		if r.drift[i].Verdict != ai.VerdictUnknown {
 			r.judged[ai.LayerData]++
 		}
 	}
-	r.findings = append(r.findings, r.quality...)
+	if r.carried {
+		for _, f := range v.result.findings {
+			if f.Layer == ai.LayerData {
+				r.findings = append(r.findings, f)
+			}
+		}
+	} else {
+		r.findings = append(r.findings, r.quality...)
+	}
 	r.findings = append(r.findings, r.judgement.Findings()...)
 	for layer, n := range r.judgement.Judged() {
 		r.judged[layer] += n
@@ -280,6 +293,10 @@ func (v *version) confirm(r *result) {
 	for i := range r.findings {
 		f := &r.findings[i]
 		id := findingID{f.Kind, f.Feature}
+		if r.carried && f.Layer == ai.LayerData {
+			since[id] = f.Since
+			continue
+		}
 		start, before := v.since[id]
 		if !before || start.After(r.window.Start) {
 			start, before = r.window.Start, false
@@ -298,10 +315,10 @@ func (v *version) confirm(r *result) {
 
 // remember makes a closed window one of those that versions are compared over.
 func (v *version) remember(w *closedWindow) {
-	if slices.Contains(v.recent, w) {
+	if slices.ContainsFunc(v.recent, func(o *closedWindow) bool { return o.Start.Equal(w.Start) }) {
 		return
 	}
-	v.recent = append(v.recent, w)
+	v.recent = append(v.recent, &closedWindow{Window: w.Window, performance: w.performance})
 	slices.SortFunc(v.recent, func(a, b *closedWindow) int { return a.Start.Compare(b.Start) })
 	if n := len(v.recent) - comparedWindows; n > 0 {
 		v.recent = slices.Delete(v.recent, 0, n)
@@ -313,17 +330,54 @@ func (v *version) remember(w *closedWindow) {
 func (e *Engine) older(v *version) *version {
 	var best *version
 	for _, o := range e.versions {
-		if o == v || o.key.Service != v.key.Service || o.key.Model != v.key.Model || !o.first.Before(v.first) || len(o.recent) == 0 {
+		if o == v || o.key.Service != v.key.Service || o.key.Model != v.key.Model || !e.before(o, v) || len(o.recent) == 0 {
 			continue
 		}
 		if v.seen.Sub(o.seen) > comparedWindows*e.opt.Windows.Length {
 			continue
 		}
-		if best == nil || o.first.After(best.first) {
+		if best == nil || e.before(best, o) {
 			best = o
 		}
 	}
 	return best
+}
+
+// before reports whether a is an older version than b: it was there a window earlier, or,
+// where both were there from the start, it has the smaller name.
+func (e *Engine) before(a, b *version) bool {
+	if d := b.first.Sub(a.first); d.Abs() > e.opt.Windows.Length {
+		return d > 0
+	}
+	return natural(a.key.Version, b.key.Version) < 0
+}
+
+// natural compares names as people do: v9 is before v10.
+func natural(a, b string) int {
+	for a != "" && b != "" {
+		x, y := leadingDigits(a), leadingDigits(b)
+		if x == "" || y == "" {
+			if a[0] != b[0] {
+				return cmp.Compare(a[0], b[0])
+			}
+			a, b = a[1:], b[1:]
+			continue
+		}
+		m, n := strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
+		if c := cmp.Or(cmp.Compare(len(m), len(n)), cmp.Compare(m, n)); c != 0 {
+			return c
+		}
+		a, b = a[len(x):], b[len(y):]
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+func leadingDigits(s string) string {
+	i := 0
+	for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+		i++
+	}
+	return s[:i]
 }
 
 // side returns what a version did lately, up to the window that starts then.

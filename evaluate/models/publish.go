@@ -1,12 +1,14 @@
 package models
 
 import (
+	"maps"
 	"slices"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/modelwatch/modelwatch/ai"
 	"github.com/modelwatch/modelwatch/ai/performance"
 	"github.com/modelwatch/modelwatch/ai/series"
 )
@@ -42,6 +44,7 @@ func (e *Engine) publish(now time.Time) {
 		}
 	}
 	e.mu.Lock()
+	maps.DeleteFunc(e.static, func(k ai.Key, _ *family) bool { return e.versions[k] == nil })
 	for _, v := range e.sorted() {
 		fresh := v.result != nil && now.Sub(v.result.window.End()) <= time.Duration(max(e.opt.Status.StaleAfter, 3))*e.opt.Windows.Length+2*e.opt.Windows.Lateness
 		f := e.static[v.key]

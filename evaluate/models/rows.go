@@ -165,7 +165,7 @@ func (c *coder) encodeWindow(r *result, point Point) ([]StoredProfile, error) {
 		return nil, err
 	}
 	row := windowRow{Point: point, BaselineID: r.profile.BaselineID, Profile: text, Performance: withoutLabels(r.performance), Findings: r.findings}
-	if r.judgedWindow == r.window {
+	if !r.carried {
 		row.Drift = cells(r)
 	}
 	data, err := json.Marshal(row)

@@ -32,11 +32,13 @@ func (e *Engine) renewStatus(now time.Time) {
 	defer e.mu.Unlock()
 	in.Previous = e.report
 	for _, v := range e.versions {
-		in.Versions = append(in.Versions, e.evidence(v))
+		if !v.seen.IsZero() { // Labels alone, of one that was forgotten, say nothing of now.
+			in.Versions = append(in.Versions, e.evidence(v))
+		}
 	}
 	slices.SortFunc(in.Versions, func(a, b status.Evidence) int { return a.Key.Compare(b.Key) })
 	report := status.Evaluate(in, e.opt.Status)
-	e.noteRefused(&report)
+	e.noteRefused(&report, now)
 	e.report = &report
 	e.noteReadings(in.Readings, now)
 }
@@ -62,13 +64,15 @@ func (e *Engine) evidence(v *version) status.Evidence {
 }
 
 // noteRefused says in every service what was left out whole. The caller holds mu.
-func (e *Engine) noteRefused(report *status.Report) {
-	if len(e.refused) == 0 {
-		return
-	}
+func (e *Engine) noteRefused(report *status.Report, now time.Time) {
 	var texts []string
-	for reason, n := range e.refused {
-		texts = append(texts, fmt.Sprintf("%d inferences were left out: the limit of %s is reached.", n, reason))
+	for reason, r := range e.refused {
+		if now.Sub(r.last) > time.Hour {
+			delete(e.refused, reason)
+			continue
+		}
+		texts = append(texts, fmt.Sprintf("%d inferences were left out, the last at %s: the limit of %s is reached.",
+			r.n, r.last.UTC().Format(time.RFC3339), reason))
 	}
 	slices.Sort(texts)
 	for i := range report.Services {

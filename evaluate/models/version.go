@@ -44,7 +44,7 @@ type version struct {
 	pooled  int
 	result  *result // Of the newest window that was judged.
 	history []Point
-	recent  []*closedWindow // The newest, for comparing versions.
+	recent  []*closedWindow // The newest, without profiles, for comparing versions.
 	since   map[findingID]time.Time
 	loaded  bool // The stored history was read.
 }
