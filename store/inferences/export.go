@@ -45,8 +45,8 @@ func (s *Store) export() {
 
 // Bounds of one transaction of raw inferences.
 const (
-	exportRecords = 20_000
-	exportBytes   = 32 << 20
+	exportRecords = 5_000
+	exportBytes   = 4 << 20
 )
 
 // errEnough ends a reading of the log because there is enough for one transaction.

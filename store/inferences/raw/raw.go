@@ -50,7 +50,7 @@ type Options struct {
 	// key does not leave this directory. "@prediction" is the prediction.
 	Exclude []string
 	Hash    []string
-	// MemoryLimit and Threads bound DuckDB; defaults "128MB" and 1.
+	// MemoryLimit and Threads bound DuckDB; defaults "64MB" and 1.
 	MemoryLimit string
 	Threads     int
 	// IdleAfter is how long DuckDB stays open unused; default 5 minutes.
@@ -74,7 +74,7 @@ func (o Options) withDefaults() Options {
 		o.MaxBytes = 10 << 30
 	}
 	if o.MemoryLimit == "" {
-		o.MemoryLimit = "128MB"
+		o.MemoryLimit = "64MB"
 	}
 	if o.Threads <= 0 {
 		o.Threads = 1
@@ -244,7 +244,8 @@ func (s *Store) open(ctx context.Context) error {
 		"SET TimeZone = 'UTC'",
 		"SET autoinstall_known_extensions = false",
 		"SET preserve_insertion_order = false",
-		"SET wal_autocheckpoint = '32MB'",
+		"SET wal_autocheckpoint = '16MB'",
+		"SET allocator_flush_threshold = '8MB'",
 	} {
 		if _, err := conn.ExecContext(ctx, set); err != nil {
 			return errors.Join(fmt.Errorf("open DuckDB: %s: %w", set, err), conn.Close(), db.Close())
@@ -343,7 +344,9 @@ func (s *Store) load(ctx context.Context, d *day, file string) error {
 	if _, err := s.conn.ExecContext(ctx, "DETACH DATABASE IF EXISTS "+d.catalog); err != nil {
 		return err
 	}
-	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf("ATTACH %s AS %s", quote(file), d.catalog)); err != nil {
+	// Row groups of the default size, 122,880 rows as wide as these, would take more
+	// than the memory limit each, and be written again with every checkpoint.
+	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf("ATTACH %s AS %s (ROW_GROUP_SIZE 16384)", quote(file), d.catalog)); err != nil {
 		return err
 	}
 	if _, err := s.conn.ExecContext(ctx, fmt.Sprintf(schema, d.catalog)); err != nil {
@@ -369,7 +372,7 @@ func isCorrupt(err error) bool {
 	case duckdb.ErrorTypeSerialization, duckdb.ErrorTypeInternal, duckdb.ErrorTypeFatal, duckdb.ErrorTypeCatalog, duckdb.ErrorTypeBinder:
 		return true
 	}
-	for _, sign := range []string{"not a valid DuckDB database file", "orrupt", "checksum", "Failed to load metadata", "Failure while replaying WAL", "version number"} {
+	for _, sign := range []string{"not a valid DuckDB database file", "orrupt", "checksum", "Failed to load metadata", "Could not read enough bytes", "Failure while replaying WAL", "version number"} {
 		if strings.Contains(e.Msg, sign) {
 			return true
 		}

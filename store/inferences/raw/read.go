@@ -86,14 +86,31 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Row, error) {
 		if d == nil {
 			continue
 		}
-		if out, err = s.listDay(ctx, d, &f, out); err != nil {
-			return nil, fmt.Errorf("list raw inferences of %s: %w", date, err)
+		found, err := s.listDay(ctx, d, &f, out)
+		if err != nil {
+			if ctx.Err() != nil || !isCorrupt(err) {
+				return nil, fmt.Errorf("list raw inferences of %s: %w", date, err)
+			}
+			// Damage that shows only now. The other days are whole.
+			if err := s.dropDamaged(d, err); err != nil {
+				return nil, err
+			}
+			continue
 		}
+		out = found
 		if len(out) >= f.Limit {
 			break
 		}
 	}
 	return out, nil
+}
+
+// dropDamaged sets the file of an attached day aside. It is called under mu.
+func (s *Store) dropDamaged(d *day, why error) error {
+	if err := s.detach(d); err != nil && !isFatal(err) {
+		return err
+	}
+	return s.setAside(s.file(d.date), why)
 }
 
 func (s *Store) listDay(ctx context.Context, d *day, f *Filter, out []Row) (_ []Row, err error) {
