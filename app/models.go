@@ -11,6 +11,7 @@ import (
 	engine "github.com/prometheus/prometheus/promql"
 
 	"github.com/modelwatch/modelwatch/ai/status"
+	apiinferences "github.com/modelwatch/modelwatch/api/inferences"
 	apimodels "github.com/modelwatch/modelwatch/api/models"
 	"github.com/modelwatch/modelwatch/app/inference"
 	"github.com/modelwatch/modelwatch/evaluate/models"
@@ -54,6 +55,7 @@ func (a *App) setUpInferences(guard *metrics.Guard) error {
 // routeModels says who answers the paths of inferences and models.
 func (a *App) routeModels(mux *http.ServeMux) {
 	mux.Handle("POST /ai/v1/inferences", a.inferences.Receiver.Inferences())
+	mux.Handle("GET /ai/v1/inferences", apiinferences.New(apiinferences.Options{Lister: inference.Lister{Store: a.inferences.Store}, Logger: a.logger.With("component", "api")}))
 	mux.Handle("POST /ai/v1/labels", a.inferences.Receiver.Labels())
 	mux.Handle("POST /v1/traces", a.inferences.Traces)
 	answers := models.Answers{Engine: a.inferences.Engine}

@@ -7,6 +7,7 @@ package inference
 import (
 	"context"
 
+	api "github.com/modelwatch/modelwatch/api/inferences"
 	receive "github.com/modelwatch/modelwatch/collect/receive/inferences"
 	"github.com/modelwatch/modelwatch/evaluate/models"
 	store "github.com/modelwatch/modelwatch/store/inferences"
@@ -76,4 +77,16 @@ func (b baselines) SaveBaseline(ctx context.Context, row models.StoredBaseline) 
 // DeleteBaseline implements models.BaselineStore.
 func (b baselines) DeleteBaseline(ctx context.Context, id string) error {
 	return b.db.DeleteBaseline(ctx, id)
+}
+
+// Lister is the inference store as the API wants it.
+type Lister struct{ Store *store.Store }
+
+// List implements the API's Lister.
+func (l Lister) List(ctx context.Context, q api.Query) (rows any, n int, status string, err error) {
+	found, err := l.Store.List(ctx, store.Filter(q))
+	if err != nil {
+		return nil, 0, "", err
+	}
+	return found, len(found), l.Store.RawStatus().Reason, nil
 }

@@ -208,7 +208,7 @@ func TestSilenceSurvivesKill(t *testing.T) {
 	require.Empty(t, p.mail.all())
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, p.url+"/api/v2/silence/"+answer.SilenceID, nil)
 	require.NoError(t, err)
-	resp, err := client.Do(req)
+	resp, err := web.Do(req)
 	require.NoError(t, err)
 	status, body = read(t, resp)
 	require.Equal(t, http.StatusOK, status, body)

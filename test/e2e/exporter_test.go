@@ -41,7 +41,7 @@ func startExporter(t *testing.T) *exporter {
 		_ = cmd.Wait()
 	})
 	eventually(t, 20*time.Second, func() error {
-		resp, err := client.Get("http://" + e.address + "/metrics")
+		resp, err := web.Get("http://" + e.address + "/metrics")
 		if err != nil {
 			return fmt.Errorf("%w (is prometheus_client installed? `make test` does it) %s", err, out)
 		}

@@ -37,7 +37,7 @@ func (s *server) push(series string, from time.Time, values ...float64) (int, st
 	}
 	req.Header.Set("Content-Encoding", "snappy")
 	req.Header.Set("Content-Type", "application/x-protobuf")
-	resp, err := client.Do(req)
+	resp, err := web.Do(req)
 	if err != nil {
 		return 0, "", err
 	}
@@ -282,7 +282,7 @@ func TestBadRequests(t *testing.T) {
 	require.NoError(t, err)
 	req.Header.Set("Origin", "https://evil.example")
 	req.Header.Set("Sec-Fetch-Site", "cross-site")
-	resp, err := client.Do(req)
+	resp, err := web.Do(req)
 	require.NoError(t, err)
 	status, _ = read(t, resp)
 	require.Equal(t, http.StatusForbidden, status, "a page of another origin may not reload")

@@ -128,7 +128,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-var client = &http.Client{Timeout: 20 * time.Second}
+var web = &http.Client{Timeout: 20 * time.Second}
 
 func (s *server) waitReady() {
 	s.t.Helper()
@@ -138,7 +138,7 @@ func (s *server) waitReady() {
 			s.t.Fatalf("modelwatch ended: %v\n%s", s.err, s.out)
 		default:
 		}
-		resp, err := client.Get(s.url + "/-/ready")
+		resp, err := web.Get(s.url + "/-/ready")
 		if err != nil {
 			if strings.Contains(err.Error(), "certificate") {
 				return nil // It serves; who asks must bring the certificate.
@@ -191,14 +191,14 @@ func eventually(t *testing.T, within time.Duration, try func() error) {
 // get returns status and body.
 func (s *server) get(path string) (int, string) {
 	s.t.Helper()
-	resp, err := client.Get(s.url + path)
+	resp, err := web.Get(s.url + path)
 	require.NoError(s.t, err)
 	return read(s.t, resp)
 }
 
 func (s *server) post(path, contentType, body string) (int, string) {
 	s.t.Helper()
-	resp, err := client.Post(s.url+path, contentType, strings.NewReader(body))
+	resp, err := web.Post(s.url+path, contentType, strings.NewReader(body))
 	require.NoError(s.t, err)
 	return read(s.t, resp)
 }
@@ -220,7 +220,7 @@ type sample struct {
 
 // query runs an instant query.
 func (s *server) query(expr string) ([]sample, error) {
-	resp, err := client.Get(s.url + "/api/v1/query?query=" + url.QueryEscape(expr))
+	resp, err := web.Get(s.url + "/api/v1/query?query=" + url.QueryEscape(expr))
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +255,7 @@ func (s *server) waitQuery(expr string, within time.Duration) []sample {
 
 // alertState is the state of an alerting rule: inactive, pending or firing.
 func (s *server) alertState(name string) (string, error) {
-	resp, err := client.Get(s.url + "/api/v1/rules?type=alert")
+	resp, err := web.Get(s.url + "/api/v1/rules?type=alert")
 	if err != nil {
 		return "", err
 	}

@@ -152,11 +152,11 @@ func TestAmtool(t *testing.T) {
 func TestCompatPorts(t *testing.T) {
 	// Not parallel: the ports are fixed.
 	s := start(t, options{args: []string{"--storage.path=" + t.TempDir(), "--compat.ports"}})
-	resp, err := client.Get("http://127.0.0.1:9093/api/v2/status")
+	resp, err := web.Get("http://127.0.0.1:9093/api/v2/status")
 	require.NoError(t, err)
 	status, _ := read(t, resp)
 	require.Equal(t, http.StatusOK, status)
-	resp, err = client.Get("http://127.0.0.1:3100/ready")
+	resp, err = web.Get("http://127.0.0.1:3100/ready")
 	require.NoError(t, err)
 	status, _ = read(t, resp)
 	require.Equal(t, http.StatusOK, status)
