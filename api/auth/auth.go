@@ -50,6 +50,8 @@ type Options struct {
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+
+	cost cost // of hashes; zero means owasp
 }
 
 // Bounds of what is kept.
@@ -104,10 +106,13 @@ func New(ctx context.Context, opts Options) (a *Auth, password string, err error
 	if opts.AuditAge == 0 {
 		opts.AuditAge = 400 * 24 * time.Hour
 	}
+	if opts.cost == (cost{}) {
+		opts.cost = owasp
+	}
 	a = &Auth{
 		opts:     opts,
 		logger:   opts.Logger.With("component", "auth"),
-		hasher:   newHasher(),
+		hasher:   newHasher(opts.cost),
 		users:    map[string]*User{},
 		names:    map[string]string{},
 		sessions: map[string]*session{},

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -32,20 +33,29 @@ func (a *Auth) checkCredentials(ctx context.Context, name, password string, from
 	if u != nil && u.Hash != "" {
 		stored = u.Hash
 	}
-	// Clients that send their password with every request would cost a hash each,
-	// and those that send a wrong one would use up the attempts of others.
-	if right, known := a.checked.get(foldName(name), password, stored, now); known {
-		if right && u != nil && !u.Disabled {
-			return u, nil
-		}
-		return nil, wrong
-	}
-
 	address := neighbourhood(from)
 	account := foldName(name)
-	if u != nil && u.LastFrom == address {
+	if u != nil && slices.Contains(u.From, address) {
 		account += " from " + address
 	}
+	// Clients that send their password with every request would cost a hash each,
+	// and those that send a wrong one would use up the attempts of others. What is
+	// known of one address says nothing to another, and nothing to one that has no
+	// attempts left: it would be a way to guess without limit.
+	what := []string{foldName(name), password, stored, address}
+	switch right, known := a.checked.get(what, now); {
+	case known && !right:
+		return nil, wrong
+	case known:
+		if wait := max(a.perAddr.wait(address, now), a.perUser.wait(account, now)); wait > 0 {
+			return nil, limited{wait}
+		}
+		if u == nil || u.Disabled {
+			return nil, wrong
+		}
+		return u, nil
+	}
+
 	if wait, ok := a.perAddr.take(address, now); !ok {
 		return nil, limited{wait}
 	}
@@ -57,18 +67,21 @@ func (a *Auth) checkCredentials(ctx context.Context, name, password string, from
 		return nil, err
 	}
 	right = right && u != nil && u.Hash != ""
-	a.checked.put(foldName(name), password, stored, right, now)
+	a.checked.put(what, right, now)
 	if !right || u.Disabled {
 		return nil, wrong
 	}
 	a.perAddr.refund(address, now)
 	a.perUser.refund(account, now)
+	if !slices.Contains(u.From, address) {
+		a.cameIn(ctx, u.ID, from, false)
+	}
 	return u, nil
 }
 
 // checked remembers for a minute which credentials were right and which wrong,
-// by a keyed hash of them and of the stored hash, so that it ends with a change of the
-// password. It holds at most maxChecked.
+// by a keyed hash of them, of the address, and of the stored hash, so that it ends
+// with a change of the password. It holds at most maxChecked.
 type checked struct {
 	key []byte
 
@@ -90,9 +103,9 @@ func newChecked() *checked {
 	return &checked{key: random(32), seen: map[[sha256.Size]byte]verdict{}}
 }
 
-func (c *checked) sum(name, password, stored string) (out [sha256.Size]byte) {
+func (c *checked) sum(what []string) (out [sha256.Size]byte) {
 	mac := hmac.New(sha256.New, c.key)
-	for _, s := range []string{name, password, stored} {
+	for _, s := range what {
 		one := sha256.Sum256([]byte(s)) // Of one length, so that parts cannot run into each other.
 		mac.Write(one[:])
 	}
@@ -100,16 +113,16 @@ func (c *checked) sum(name, password, stored string) (out [sha256.Size]byte) {
 	return out
 }
 
-func (c *checked) get(name, password, stored string, now time.Time) (right, known bool) {
-	sum := c.sum(name, password, stored)
+func (c *checked) get(what []string, now time.Time) (right, known bool) {
+	sum := c.sum(what)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v, ok := c.seen[sum]
 	return v.right, ok && now.Before(v.until)
 }
 
-func (c *checked) put(name, password, stored string, right bool, now time.Time) {
-	sum := c.sum(name, password, stored)
+func (c *checked) put(what []string, right bool, now time.Time) {
+	sum := c.sum(what)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.seen) >= maxChecked {

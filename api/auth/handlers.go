@@ -89,17 +89,14 @@ func decode(w http.ResponseWriter, r *http.Request, into any) error {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return refuse(http.StatusRequestEntityTooLarge, "the body is over %d bytes", maxBody)
 		}
 		// The text of the error may hold what was sent, a password even.
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			return refuse(http.StatusBadRequest, "the body is not JSON, at byte %d", syntax.Offset)
 		}
-		var kind *json.UnmarshalTypeError
-		if errors.As(err, &kind) && kind.Field != "" {
+		if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && kind.Field != "" {
 			return refuse(http.StatusBadRequest, "%s: it must be a %s", kind.Field, kind.Type)
 		}
 		return refuse(http.StatusBadRequest, "the body is not a JSON object of the documented fields")
@@ -215,7 +212,7 @@ func (a *Auth) open(w http.ResponseWriter, r *http.Request, u *User, method stri
 	if err != nil {
 		return nil, err
 	}
-	a.cameIn(r.Context(), u.ID, a.client(r))
+	a.cameIn(r.Context(), u.ID, a.client(r), true)
 	p := &Principal{Kind: BySession, Name: u.Name, Role: u.Role, user: u, session: s, secret: secret}
 	e := a.eventOf(r, p)
 	e.Query = "" // It may hold the code of OpenID Connect.
@@ -274,8 +271,7 @@ func (a *Auth) servePassword(w http.ResponseWriter, r *http.Request) error {
 	}
 	say(r.Context(), "change the own password")
 	if _, err := a.checkCredentials(r.Context(), p.Name, in.Current, a.client(r)); err != nil {
-		var f *fault
-		if errors.As(err, &f) {
+		if _, ok := errors.AsType[*fault](err); ok {
 			return refuse(http.StatusForbidden, "current: this is not your password")
 		}
 		return err

@@ -60,6 +60,18 @@ func (b *buckets) take(key string, now time.Time) (wait time.Duration, ok bool) 
 	return wait, ok
 }
 
+// wait says how long until there is an attempt; 0 if there is one. It spends none.
+func (b *buckets) wait(key string, now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	k, known := b.keys[key]
+	if !known && len(b.keys) >= b.max {
+		k = b.shared
+	}
+	k = b.now(k, now)
+	return time.Duration(max(k.spent+1-b.burst, 0) * float64(b.interval))
+}
+
 // refund gives an attempt back.
 func (b *buckets) refund(key string, now time.Time) {
 	b.mu.Lock()

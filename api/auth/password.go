@@ -27,9 +27,9 @@ type cost struct {
 	threads uint8
 }
 
-// current is OWASP's first choice of small memory for argon2id (Password Storage
-// Cheat Sheet): 19 MiB, two passes, one thread.
-var current = cost{memory: 19 * 1024, time: 2, threads: 1}
+// owasp is the least for argon2id by OWASP's Password Storage Cheat Sheet: 19 MiB,
+// two passes, one thread.
+var owasp = cost{memory: 19 * 1024, time: 2, threads: 1}
 
 const (
 	saltSize = 16
@@ -101,6 +101,7 @@ func (h hashed) matches(password string) bool {
 // hasher bounds how many hashes are worked out at once, since each takes 19 MiB
 // and all of a core.
 type hasher struct {
+	cost    cost
 	slots   chan struct{}
 	waiting chan struct{}
 }
@@ -108,8 +109,8 @@ type hasher struct {
 // errBusy is an attempt when too many others are waiting.
 var errBusy = errors.New("too many log-ins at once: try again in a moment")
 
-func newHasher() *hasher {
-	return &hasher{slots: make(chan struct{}, 2), waiting: make(chan struct{}, 64)}
+func newHasher(c cost) *hasher {
+	return &hasher{cost: c, slots: make(chan struct{}, 2), waiting: make(chan struct{}, 64)}
 }
 
 // enter waits for a turn; leave must follow where the error is nil.
@@ -135,7 +136,7 @@ func (h *hasher) hash(ctx context.Context, password string) (string, error) {
 		return "", err
 	}
 	defer h.leave()
-	out := hashed{cost: current, salt: random(saltSize), key: make([]byte, keySize)}
+	out := hashed{cost: h.cost, salt: random(saltSize), key: make([]byte, keySize)}
 	out.key = out.derive(password)
 	return out.String(), nil
 }

@@ -27,12 +27,15 @@ type User struct {
 	Disabled   bool      `json:"disabled,omitempty"`
 	Created    time.Time `json:"created"`
 	LastLogin  time.Time `json:"lastLogin,omitzero"`
-	// LastFrom is where the last log-in came from. Guesses from elsewhere do not use
-	// up the attempts from there.
-	LastFrom string `json:"lastFrom,omitempty"`
+	// From is where the right password came from, the last one first. Guesses from
+	// elsewhere do not use up the attempts from there.
+	From []string `json:"from,omitempty"`
 }
 
-const maxName = 100
+const (
+	maxName = 100
+	maxFrom = 8
+)
 
 func checkName(name string) error {
 	switch {
@@ -216,10 +219,16 @@ func (a *Auth) resetAdmin(ctx context.Context) (password string, err error) {
 	return password, nil
 }
 
-// cameIn notes a log-in of a user.
-func (a *Auth) cameIn(ctx context.Context, id string, from netip.Addr) {
+// cameIn notes where the right password of a user came from, and the time if it
+// opened a session.
+func (a *Auth) cameIn(ctx context.Context, id string, from netip.Addr, session bool) {
 	_, err := a.editUser(ctx, id, nil, func(u *User) error {
-		u.LastLogin, u.LastFrom = a.opts.Now().UTC(), neighbourhood(from)
+		address := neighbourhood(from)
+		others := slices.DeleteFunc(slices.Clone(u.From), func(s string) bool { return s == address })
+		u.From = append([]string{address}, others[:min(len(others), maxFrom-1)]...)
+		if session {
+			u.LastLogin = a.opts.Now().UTC()
+		}
 		return nil
 	})
 	if err != nil {
