@@ -34,7 +34,7 @@ func settings(path string, v reflect.Value, out map[string]string) {
 			v = v.Elem()
 		}
 	}
-	_, custom := reflect.New(v.Type()).Interface().(yaml.Unmarshaler)
+	_, custom := reflect.TypeAssert[yaml.Unmarshaler](reflect.New(v.Type()))
 	switch {
 	case v.Kind() == reflect.Struct && !custom:
 		for i := range v.NumField() {
@@ -219,7 +219,7 @@ func TestMakeTargetsExist(t *testing.T) {
 			if m == nil {
 				continue
 			}
-			for _, target := range strings.Fields(m[1]) {
+			for _, target := range strings.FieldsSeq(m[1]) {
 				found++
 				if !targets[target] {
 					t.Errorf("%s: `%s`: the Makefile has no target %s", name, c, target)
