@@ -219,7 +219,7 @@ func TestMakeTargetsExist(t *testing.T) {
 			if m == nil {
 				continue
 			}
-			for _, target := range strings.FieldsSeq(m[1]) {
+			for target := range strings.FieldsSeq(m[1]) {
 				found++
 				if !targets[target] {
 					t.Errorf("%s: `%s`: the Makefile has no target %s", name, c, target)
