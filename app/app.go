@@ -51,6 +51,7 @@ type App struct {
 	store      *metrics.Store
 	logs       logParts
 	state      *state.DB
+	guard      *metrics.Guard
 	facts      *facts
 	inferences *inference.Pipeline
 	host       *host.Collectors
@@ -141,6 +142,7 @@ func (a *App) setUp() error {
 	if err != nil {
 		return err
 	}
+	a.guard = guard
 	a.background("disk guard", guard.Run)
 
 	scraped := &scrape.Ready{}
@@ -275,6 +277,7 @@ func (a *App) Start() error {
 	a.inferences.Start()
 	a.background("judging models", a.inferences.Run)
 	a.background("asking for facts", a.facts.run)
+	a.background("watching the disk", a.alertWhenFull(a.guard))
 	a.remote.Start()
 	a.cleanups.add("stop sending to alertmanagers", func() error { a.remote.Stop(); return nil })
 	a.rules.Start()

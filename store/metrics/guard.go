@@ -152,6 +152,22 @@ func (g *Guard) look() error {
 // Refusing reports whether ordinary writes are refused at present.
 func (g *Guard) Refusing() bool { return g != nil && g.level.Load() != levelFree }
 
+// Free is the free space in bytes, as last looked at.
+func (g *Guard) Free() uint64 { return g.free.Load() }
+
+// now looks at the file system at once and returns the level. A disk can fill
+// up within a moment, so every batch asks before it is written: looking costs
+// about a microsecond.
+func (g *Guard) now() int32 {
+	if g == nil {
+		return levelFree
+	}
+	if err := g.look(); err != nil {
+		return g.level.Load()
+	}
+	return g.level.Load()
+}
+
 // admit says whether a sample with these labels may be written at this level.
 func (g *Guard) admit(level int32, ls labels.Labels) error {
 	if level == levelReserved {
@@ -170,12 +186,13 @@ type guardedAppendable struct {
 }
 
 func (a guardedAppendable) Appender(ctx context.Context) storage.Appender {
-	app := storage.Appender(countingAppender{a.next.Appender(ctx), a.count})
-	if !a.guard.Refusing() {
+	level := a.guard.now()
+	app := storage.Appender(countingAppender{a.next.Appender(ctx), a.count, a.guard, level})
+	if level == levelFree {
 		return app
 	}
 	a.guard.refused.Inc()
-	return &pressedAppender{Appender: app, guard: a.guard, level: a.guard.level.Load()}
+	return &pressedAppender{Appender: app, guard: a.guard, level: level}
 }
 
 // pressedAppender admits only the samples that may use the reserve.
@@ -214,12 +231,13 @@ type guardedAppendableV2 struct {
 }
 
 func (a guardedAppendableV2) AppenderV2(ctx context.Context) storage.AppenderV2 {
-	app := storage.AppenderV2(countingAppenderV2{a.next.AppenderV2(ctx), a.count})
-	if !a.guard.Refusing() {
+	level := a.guard.now()
+	app := storage.AppenderV2(countingAppenderV2{a.next.AppenderV2(ctx), a.count, a.guard, level})
+	if level == levelFree {
 		return app
 	}
 	a.guard.refused.Inc()
-	return &pressedAppenderV2{AppenderV2: app, guard: a.guard, level: a.guard.level.Load()}
+	return &pressedAppenderV2{AppenderV2: app, guard: a.guard, level: level}
 }
 
 type pressedAppenderV2 struct {
@@ -266,18 +284,42 @@ func (b *batches) undone(err error) error {
 	return err
 }
 
+// room refuses a batch whose disk has filled up since it was begun.
+func room(g *Guard, begun int32) error {
+	if g != nil && g.now() > begun {
+		return ErrDiskFull
+	}
+	return nil
+}
+
 type countingAppender struct {
 	storage.Appender
 	count *batches
+	guard *Guard
+	begun int32
 }
 
-func (a countingAppender) Commit() error   { return a.count.done(a.Appender.Commit()) }
+func (a countingAppender) Commit() error {
+	if err := room(a.guard, a.begun); err != nil {
+		return errors.Join(err, a.Rollback())
+	}
+	return a.count.done(a.Appender.Commit())
+}
+
 func (a countingAppender) Rollback() error { return a.count.undone(a.Appender.Rollback()) }
 
 type countingAppenderV2 struct {
 	storage.AppenderV2
 	count *batches
+	guard *Guard
+	begun int32
 }
 
-func (a countingAppenderV2) Commit() error   { return a.count.done(a.AppenderV2.Commit()) }
+func (a countingAppenderV2) Commit() error {
+	if err := room(a.guard, a.begun); err != nil {
+		return errors.Join(err, a.Rollback())
+	}
+	return a.count.done(a.AppenderV2.Commit())
+}
+
 func (a countingAppenderV2) Rollback() error { return a.count.undone(a.AppenderV2.Rollback()) }

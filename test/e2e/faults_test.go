@@ -131,7 +131,13 @@ func TestDiskFull(t *testing.T) {
 	})
 	require.Contains(t, body, "disk full")
 	require.NotEmpty(t, s.waitQuery("last_over_time(before[5m])", 5*time.Second))
-	s.waitAlert("ModelwatchDiskFull", "firing", 40*time.Second)
+	eventually(t, 20*time.Second, func() error {
+		_, body := s.get("/api/v2/alerts")
+		if !strings.Contains(body, "ModelwatchDiskFull") {
+			return fmt.Errorf("no alert: %s", body)
+		}
+		return nil
+	})
 	eventually(t, 20*time.Second, func() error {
 		_, body := s.get("/ai/v1/notifications")
 		if !strings.Contains(body, "ModelwatchDiskFull") {
