@@ -34,7 +34,7 @@ func counter(t *testing.T, w *world, name, value string) prometheus.Collector {
 			if value == "" && len(m.GetLabel()) == 0 || hasLabel(m, value) {
 				c := prometheus.NewCounter(prometheus.CounterOpts{Name: "copy"})
 				c.Add(m.GetCounter().GetValue())
-				if c != nil && (value == "" || m.GetCounter().GetValue() > 0) {
+				if value == "" || m.GetCounter().GetValue() > 0 {
 					return c
 				}
 			}

@@ -222,7 +222,7 @@ func (a *Auth) sweep(ctx context.Context) {
 		delete(a.sessions, hash)
 	}
 	for _, s := range a.sessions {
-		if r, ok := save[sessionKey+s.hash()]; ok && r != nil {
+		if r, ok := save[sessionKey+s.Hash]; ok && r != nil {
 			s.Seen = s.lastSeen()
 		}
 	}

@@ -18,7 +18,6 @@ func (a *Auth) Sweep(ctx context.Context) { a.sweep(ctx) }
 var (
 	SafeNext    = safeNext
 	ParseBearer = parseBearer
-	IsSecret    = isSecret
 	NewPassword = newPassword
 )
 

@@ -130,7 +130,6 @@ func (r *recorder) Write(b []byte) (int, error) {
 
 // stranger answers who is not known.
 func (a *Auth) stranger(w http.ResponseWriter, r *http.Request, err error) {
-	reason := "credentials"
 	var over limited
 	var f *fault
 	switch {
@@ -152,7 +151,7 @@ func (a *Auth) stranger(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	if !errors.Is(err, errNobody) {
-		a.metrics.refused.WithLabelValues(reason).Inc()
+		a.metrics.refused.WithLabelValues("credentials").Inc()
 	}
 	if r.Header.Get("Authorization") == "" && len(r.CookiesNamed(CookieName)) > 0 {
 		a.dropCookie(w, r)

@@ -82,9 +82,6 @@ func FuzzCookie(f *testing.F) {
 	f.Fuzz(func(t *testing.T, cookie string) {
 		r := mustRequest(t, "GET", "/metrics")
 		r.Header.Set("Cookie", cookie)
-		for _, c := range r.CookiesNamed(auth.CookieName) {
-			_ = auth.IsSecret(c.Value)
-		}
 		rec := newRecorder()
 		h.ServeHTTP(rec, r)
 		require.Equal(t, 401, rec.Code)

@@ -182,9 +182,8 @@ func (t *table) lookup(r *http.Request) Rule {
 	return otherwise
 }
 
-// stricter orders what rules need. A viewer may not do what needs Ingest, and the
-// other way round: of these two Editor alone would do, but each is no more than
-// the other, so Ingest counts as less.
+// stricter orders what rules need. Ingest and Viewer are not comparable; that
+// Viewer counts as more keeps tokens that may only push from reading.
 func stricter(a, b Role) bool {
 	order := []Role{Public, Ingest, Viewer, Editor, Admin}
 	return slices.Index(order, a) > slices.Index(order, b)

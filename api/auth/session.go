@@ -37,7 +37,6 @@ type session struct {
 	seen atomic.Int64 // nanoseconds since 1970
 }
 
-func (s *session) hash() string        { return s.Hash }
 func (s *session) touch(t time.Time)   { s.seen.Store(t.UnixNano()) }
 func (s *session) lastSeen() time.Time { return time.Unix(0, s.seen.Load()).UTC() }
 
