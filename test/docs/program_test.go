@@ -158,6 +158,9 @@ func TestFlagsAreDocumented(t *testing.T) {
 	}
 }
 
+// alertInCode finds the alerts that are no rules.
+var alertInCode = regexp.MustCompile(`"alertname", "(\w+)"`)
+
 // Every alert that ships with modelwatch has a section that says what to do.
 func TestAlertsHaveARunbook(t *testing.T) {
 	t.Parallel()
@@ -181,6 +184,15 @@ func TestAlertsHaveARunbook(t *testing.T) {
 					want[r.Alert] = true
 				}
 			}
+		}
+	}
+	sources, err := filepath.Glob(filepath.Join(root, "app/*.go"))
+	require.NoError(t, err)
+	for _, file := range sources {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range alertInCode.FindAllStringSubmatch(string(text), -1) {
+			want[m[1]] = true
 		}
 	}
 	require.Greater(t, len(want), 5)
