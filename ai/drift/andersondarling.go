@@ -31,11 +31,13 @@ func AndersonDarling(ref, cur []float64) float64 {
 	return a
 }
 
-func andersonDarlingWeights(c *cells, u []float64) []float64 {
+// andersonDarlingWeights returns what the squared differences at the inner ends of
+// the cells are multiplied by.
+func andersonDarlingWeights(ref, u []float64, n float64) []float64 {
 	a := make([]float64, len(u))
 	for i := range u {
 		if v := u[i] * (1 - u[i]); v > 0 {
-			a[i] = (c.ref[i] + c.ref[i+1]) / (2 * c.n * v)
+			a[i] = (ref[i] + ref[i+1]) / (2 * n * v)
 		}
 	}
 	return a

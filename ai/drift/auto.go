@@ -72,8 +72,6 @@ func (e *Evaluator) tests(tests []Test, b *prepared, w *ai.Profile, name string,
 // incomparable says why there is no test of the values.
 func (b *prepared) incomparable() string {
 	switch {
-	case b.kind == ai.KindVector && b.mmdNull == nil:
-		return "the baseline has no kernel reference of the embeddings"
 	case b.ordered:
 		return "the baseline's values do not vary"
 	default:
@@ -88,16 +86,15 @@ func (e *Evaluator) valueTests(tests []Test, b *prepared, w *ai.Profile, method 
 	}
 	first := len(tests)
 	if b.kind == ai.KindVector {
-		if b.mmdNull == nil || w.Vector == nil {
-			return tests
+		if b.mmdNull != nil && w.Vector != nil {
+			tests = append(tests, e.mmd(b, w, weight))
+			if method == MethodMMD {
+				return tests
+			}
+			tests[first].Weight = (1 - weightVectorNorm) * weight
+			weight *= weightVectorNorm
+			first++
 		}
-		tests = append(tests, e.mmd(b, w, (1-weightVectorNorm)*weight))
-		if method == MethodMMD {
-			tests[first].Weight = weight
-			return tests
-		}
-		weight *= weightVectorNorm
-		first++
 	}
 
 	m := float64(w.Count)

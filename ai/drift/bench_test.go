@@ -49,3 +49,31 @@ func BenchmarkEvaluate(b *testing.B) {
 		}
 	}
 }
+
+// What a new baseline costs once: 1,000 features, none of which share anything.
+func BenchmarkEvaluateNewBaseline(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	baseline := &ai.Baseline{Features: make(map[string]*ai.FeatureBaseline)}
+	window := make(map[string]*ai.Profile)
+	for i := range 1000 {
+		name := fmt.Sprintf("f%04d", i)
+		f := freeze(b, values(2000, func() ai.Value { return ai.Number(rng.NormFloat64()) }))
+		baseline.Features[name] = f
+		window[name] = count(f, values(200, func() ai.Value { return ai.Number(rng.NormFloat64()) }))
+	}
+	for b.Loop() {
+		if _, err := drift.Evaluate(baseline, window, drift.Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkClassify(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	base, now := rows(rng, 400, 0.5, 0), rows(rng, 400, 0.5, 0)
+	for b.Loop() {
+		if _, err := drift.Classify(base, now, drift.ClassifierOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

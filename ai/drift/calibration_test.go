@@ -38,7 +38,7 @@ func TestCalibration(t *testing.T) {
 			var windows, low, drifted int
 			for name, draw := range kinds {
 				rng := rand.New(rand.NewPCG(uint64(len(name)), 77))
-				for range 4 { // Baselines: what is simulated is simulated for each.
+				for range 3 { // Baselines: what is simulated is simulated for each.
 					f := freeze(t, values(1001, func() ai.Value { return draw(rng) }))
 					for _, m := range []int{40, 300} {
 						for range 20 {

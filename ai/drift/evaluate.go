@@ -60,6 +60,9 @@ func NewEvaluator(opt Options) (*Evaluator, error) {
 		s := &all[i]
 		e.specs[s.ID] = s
 		e.floor[s.ID] = s.Threshold
+		if t, ok := opt.Thresholds[MethodAuto]; ok && s.auto {
+			e.floor[s.ID] = t
+		}
 		if t, ok := opt.Thresholds[s.ID]; ok {
 			e.floor[s.ID] = t
 		}

@@ -58,8 +58,8 @@ const (
 )
 
 // defaultFloor is the effect floor of tests whose score is a Hellinger distance:
-// as far as a normal mean that moved by 0.085 deviations, a spread that grew by
-// 6 %, or a missing share that went from nothing to 0.2 %.
+// about as far as a normal mean that moved by 0.085 deviations, a spread that grew by
+// 7 %, or a missing share that went from nothing to 0.2 %.
 const defaultFloor = 0.03
 
 // resolution says which cells a statistic wants.
@@ -83,6 +83,8 @@ type spec struct {
 	// term, for statistics that are sums over cells (after squaring, for root), is
 	// one cell's: its counts in baseline and window, and the sizes of these.
 	term func(r, c, n, m float64) float64
+	// auto says that MethodAuto makes this test.
+	auto bool
 	// hellinger says that stat is only for the test, and the score is the
 	// corrected Hellinger distance.
 	hellinger bool
@@ -109,7 +111,7 @@ func specs() []spec {
 				Message: "The distribution of the values moved, widened or narrowed, judged at every quantile with weight on the tails.",
 			},
 			cells: fine, stat: func(c *cells) float64 { return AndersonDarling(c.ref, c.cur) },
-			hellinger: true,
+			auto: true, hellinger: true,
 		},
 		{
 			Method: Method{
@@ -118,7 +120,7 @@ func specs() []spec {
 				Message: "The shares of categories, or of ten ranges of values, changed.",
 			},
 			cells: coarse, stat: func(c *cells) float64 { x, _ := ChiSquare(c.ref, c.cur); return x },
-			hellinger: true,
+			auto: true, hellinger: true,
 		},
 		{
 			Method: Method{
@@ -182,6 +184,7 @@ func specs() []spec {
 				Direction: ai.Above, Threshold: defaultFloor,
 				Message: "The share of records without a value changed.",
 			},
+			auto: true,
 		},
 		{
 			Method: Method{
@@ -189,6 +192,7 @@ func specs() []spec {
 				Direction: ai.Above, Threshold: defaultFloor,
 				Message: "The embeddings lie elsewhere than the baseline's.",
 			},
+			auto: true,
 		},
 		{
 			Method: Method{
@@ -196,6 +200,7 @@ func specs() []spec {
 				Direction: ai.Above, Threshold: defaultFloor,
 				Message: "The share of one of two values changed.",
 			},
+			auto: true,
 		},
 		{
 			Method: Method{
@@ -211,6 +216,7 @@ func specs() []spec {
 				Direction: ai.Above, Threshold: defaultFloor,
 				Message: "More values than a baseline of that size can miss lie outside its range or its categories.",
 			},
+			auto: true,
 		},
 		{
 			Method: Method{

@@ -11,10 +11,11 @@ import (
 // Options say how strict verdicts are. The zero value means the defaults.
 type Options struct {
 	// Alpha is the adjusted p-value that a verdict of drift needs at most;
-	// default 0.001. Windows come every minute, so it is much below the 0.05 of
-	// a single experiment.
+	// default 0.0005. Windows come every minute, so it is much below the 0.05 of
+	// a single experiment: a model without drift has one false verdict in 2,000
+	// windows.
 	Alpha float64
-	// PossibleAlpha is the same for possible drift; default 0.005.
+	// PossibleAlpha is the same for possible drift; default 0.002.
 	PossibleAlpha float64
 	// Method judges the values of features that Methods does not name; default
 	// MethodAuto. A method that cannot judge a feature's kind leaves it to
@@ -23,7 +24,8 @@ type Options struct {
 	// Methods by feature.
 	Methods map[string]string
 	// Thresholds are the effect floors by method id; the catalogue has the
-	// defaults.
+	// defaults. That of MethodAuto is for all tests which it makes, but those that
+	// have one here too.
 	Thresholds map[string]float64
 	// MinRows is how many values a window needs at least; default 20. Below it
 	// the verdict is unknown.
@@ -34,8 +36,8 @@ type Options struct {
 
 // Defaults of Options.
 const (
-	DefaultAlpha           = 0.001
-	DefaultPossibleAlpha   = 0.005
+	DefaultAlpha           = 0.0005
+	DefaultPossibleAlpha   = 0.002
 	DefaultMinRows         = 20
 	DefaultMinBaselineRows = 50
 )
@@ -91,7 +93,7 @@ func (o Options) Validate() error {
 	}
 	slices.Sort(ids)
 	for _, id := range ids {
-		if _, ok := MethodByID(id); !ok {
+		if _, ok := MethodByID(id); !ok && id != MethodAuto {
 			errs = append(errs, fmt.Errorf("threshold: %w", unknownMethod(id)))
 		} else if t := o.Thresholds[id]; !(t >= 0 && t <= ai.MaxMagnitude) {
 			errs = append(errs, fmt.Errorf("threshold of %s is %v: want a number from 0 up", id, t))

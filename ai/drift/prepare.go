@@ -36,10 +36,8 @@ type prepared struct {
 	// For numbers: which test and which coarse cell each cell belongs to.
 	test, rough       []uint8
 	testRef, roughRef []float64
-	u, ad             []float64 // Baseline shares up to test cells' ends, and weights.
-	adLambda          []float64
-	adNull            *null // Without simulation.
-	adHit             float64
+	adNull            *null   // Of Anderson-Darling, without simulation.
+	adHit             float64 // What one row may add to it, see Evaluator.adNull.
 
 	// For categories: a fixed order that knows nothing of the counts.
 	order  []int32
@@ -97,63 +95,60 @@ func hashWord(write func([]byte) (int, error), x uint64) {
 	_, _ = write(b[:]) // Hashes do not fail.
 }
 
-func (p *prepared) prepareNumbers() {
-	k := min(testCells, max(2, int(p.n)/rowsPerTestCell))
-	p.test, p.testRef = mergeCells(p.counts, k)
-	p.rough, p.roughRef = mergeCells(p.counts, max(3, min(coarseCells, int(p.n)/rowsPerCoarseCell)))
-	if len(p.testRef) >= 3 {
+func (b *prepared) prepareNumbers() {
+	k := min(testCells, max(2, int(b.n)/rowsPerTestCell))
+	b.test, b.testRef = mergeCells(b.counts, k)
+	b.rough, b.roughRef = mergeCells(b.counts, max(3, min(coarseCells, int(b.n)/rowsPerCoarseCell)))
+	if len(b.testRef) >= 3 {
+		u := make([]float64, len(b.testRef)-1)
 		var f float64
-		p.u = make([]float64, len(p.testRef)-1)
-		for i := range p.u {
-			f += p.testRef[i]
-			p.u[i] = f / p.n
+		for i := range u {
+			f += b.testRef[i]
+			u[i] = f / b.n
 		}
-		p.ad = andersonDarlingWeights(&cells{ref: p.testRef, n: p.n}, p.u)
-		p.adLambda = bridgeEigenvalues(p.u, p.ad)
-		for _, a := range p.ad {
-			p.adHit = max(p.adHit, a)
-		}
+		weights := andersonDarlingWeights(b.testRef, u, b.n)
+		lambda := bridgeEigenvalues(u, weights)
 		var l2 float64
-		for _, l := range p.adLambda {
+		for _, l := range lambda {
 			l2 += l * l
 		}
-		p.adHit /= math.Sqrt(2 * l2)
-		p.adNull = newQuadraticNull(p.adLambda)
+		b.adHit = slices.Max(weights) / math.Sqrt(2*l2)
+		b.adNull = newQuadraticNull(lambda)
 	}
 
-	first, last := p.bins.Tail, len(p.counts)-p.bins.Tail
-	p.unseen = make([]bool, len(p.counts))
-	if p.discrete() {
+	first, last := b.bins.Tail, len(b.counts)-b.bins.Tail
+	b.unseen = make([]bool, len(b.counts))
+	if b.discrete() {
 		var values []float64
-		for i, c := range p.counts {
-			p.unseen[i] = c == 0
+		for i, c := range b.counts {
+			b.unseen[i] = c == 0
 			if c > 0 {
 				values = append(values, c)
 			}
 		}
-		p.a, p.b = missingMass(values)
-	} else if p.bins.Tail > 0 {
-		for i := range p.counts {
-			p.unseen[i] = (i < first || i >= last) && p.counts[i] == 0
+		b.a, b.b = missingMass(values)
+	} else if b.bins.Tail > 0 {
+		for i := range b.counts {
+			b.unseen[i] = (i < first || i >= last) && b.counts[i] == 0
 		}
-		p.a, p.b = 2, p.n-1
+		b.a, b.b = 2, b.n-1
 	}
-	if p.b <= 0 {
-		p.a = 0
+	if b.b <= 0 {
+		b.a = 0
 	}
-	if first > 0 && p.alpha[first-1] == 0 {
-		p.alpha[first-1] = 1
+	if first > 0 && b.alpha[first-1] == 0 {
+		b.alpha[first-1] = 1
 	}
-	if last < len(p.alpha) && p.alpha[last] == 0 {
-		p.alpha[last] = 1
+	if last < len(b.alpha) && b.alpha[last] == 0 {
+		b.alpha[last] = 1
 	}
 }
 
 // discrete reports whether each cell that the baseline has something in holds
 // one single value.
-func (p *prepared) discrete() bool {
-	e := p.bins.Edges
-	for i, c := range p.counts {
+func (b *prepared) discrete() bool {
+	e := b.bins.Edges
+	for i, c := range b.counts {
 		if c == 0 {
 			continue
 		}
@@ -164,29 +159,29 @@ func (p *prepared) discrete() bool {
 	return true
 }
 
-func (p *prepared) prepareCategories() {
-	other := len(p.counts) - 1
-	p.order = make([]int32, len(p.counts))
-	p.hashes = make([]uint64, len(p.counts))
-	for i := range p.order {
-		p.order[i] = int32(i)
+func (b *prepared) prepareCategories() {
+	other := len(b.counts) - 1
+	b.order = make([]int32, len(b.counts))
+	b.hashes = make([]uint64, len(b.counts))
+	for i := range b.order {
+		b.order[i] = int32(i)
 		if i < other {
-			p.hashes[i] = hashName(p.bins.Categories[i])
+			b.hashes[i] = hashName(b.bins.Categories[i])
 		}
 	}
-	slices.SortFunc(p.order, func(i, j int32) int { return cmp.Compare(p.hashes[i], p.hashes[j]) })
-	p.unseen = make([]bool, len(p.counts))
-	if p.counts[other] > 0 {
+	slices.SortFunc(b.order, func(i, j int32) int { return cmp.Compare(b.hashes[i], b.hashes[j]) })
+	b.unseen = make([]bool, len(b.counts))
+	if b.counts[other] > 0 {
 		// Values without a cell may have come later than those that the cells were
 		// made from, so there are too few of them.
-		p.counts[other] = max(p.counts[other], math.Round(p.baseline.Unseen*p.n))
+		b.counts[other] = max(b.counts[other], math.Round(b.baseline.Unseen*b.n))
 	} else {
 		// All categories of the baseline have a cell, so the last one counts
 		// those it does not have.
-		p.unseen[other] = true
-		p.a, p.b = missingMass(p.counts)
-		if p.a > 0 {
-			p.alpha[other] = p.n * p.a / (p.a + p.b)
+		b.unseen[other] = true
+		b.a, b.b = missingMass(b.counts)
+		if b.a > 0 {
+			b.alpha[other] = b.n * b.a / (b.a + b.b)
 		}
 	}
 }

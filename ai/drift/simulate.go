@@ -130,11 +130,11 @@ func (s *sampler) binomial(n int, p float64) int {
 	}
 	nf := float64(n)
 	if nf*p < 10 {
-		q := 1 - p
-		odds := p / q
+		odds := p / (1 - p)
+		none := math.Exp(nf * math.Log1p(-p))
 		for {
 			u := s.rng.Float64()
-			f := math.Pow(q, nf)
+			f := none
 			k := 0
 			for ; u > f && k < n; k++ {
 				u -= f
@@ -154,9 +154,6 @@ func (s *sampler) binomial(n int, p float64) int {
 	c := nf*p + 0.5
 	vr := 0.92 - 4.2/b
 	alpha := (2.83 + 5.1/b) * spq
-	lpq := math.Log(p / (1 - p))
-	mode := math.Floor((nf + 1) * p)
-	h := lgamma(mode+1) + lgamma(nf-mode+1)
 	for {
 		u := s.rng.Float64() - 0.5
 		v := 1 - s.rng.Float64()
@@ -168,6 +165,10 @@ func (s *sampler) binomial(n int, p float64) int {
 		if k < 0 || k > nf {
 			continue
 		}
+		// Rarely needed, so not made ready before.
+		mode := math.Floor((nf + 1) * p)
+		lpq := math.Log(p / (1 - p))
+		h := lgamma(mode+1) + lgamma(nf-mode+1)
 		if math.Log(v*alpha/(a/(us*us)+b)) <= h-lgamma(k+1)-lgamma(nf-k+1)+(k-mode)*lpq {
 			return int(k)
 		}

@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/modelwatch/modelwatch/ai/drift"
 )
 
 // report is what is kept.
@@ -38,12 +39,6 @@ func fair(null []float64, alpha float64) float64 {
 		return max(alpha, p[k-1]*alpha*float64(len(p))/float64(k))
 	}
 	return max(alpha, p[k-1])
-}
-
-// noise is how far a share of that many windows may be from the truth, at about
-// three standard errors.
-func noise(x float64, windows int) float64 {
-	return 3 * math.Sqrt(max(x*(1-x), 0.002)/float64(windows))
 }
 
 // misses lists the figures that miss the bar: at most 1 % false verdicts, and
@@ -115,7 +110,7 @@ func (r *report) write(w io.Writer) {
 	})
 	if r.Plan.Long > 0 {
 		p("\nThe same for modelwatch alone over %d more windows each: `drift`, and in brackets `drift` or `possible`. "+
-			"Nominal rates are 0.1 %% and 0.5 %%.\n\n", r.Plan.Long)
+			"Nominal rates are %s and %s.\n\n", r.Plan.Long, percent(drift.DefaultAlpha, 2), percent(drift.DefaultPossibleAlpha, 2))
 		r.calibrationTable(p, false, longCell)
 	}
 	if r.Plan.Extra {
@@ -125,9 +120,9 @@ func (r *report) write(w io.Writer) {
 	p("\n## Power\n\n")
 	p("Share of windows with drift that are found, over %d windows each, and in brackets by SciPy's two-sample Kolmogorov-Smirnov test "+
 		"on the values themselves at the same false alarm rate: where its p-values are too large (ties), it rejects at the p-value that "+
-		"gives that rate. A missing value is one below all others for it. \"p ≤ α\" is the test at the default α of 0.001, \"verdict\" wants a "+
+		"gives that rate. A missing value is one below all others for it. \"p ≤ α\" is the test at the default α of %v, \"verdict\" wants a "+
 		"score above the floor as well. Shifts of the first kind are of a size that Kolmogorov-Smirnov finds about half of at a false alarm rate of 1 %%, "+
-		"those of the second kind are the same at all sample sizes.\n\n", r.Plan.Power)
+		"those of the second kind are the same at all sample sizes.\n\n", r.Plan.Power, drift.DefaultAlpha)
 	p("| baseline | window | shift | size | false alarms at p ≤ 0.01 | found at p ≤ 0.01 | found at p ≤ α | verdict |\n|---|---|---|---|---|---|---|---|\n")
 	for _, practical := range []bool{false, true} {
 		for _, l := range r.Power {
