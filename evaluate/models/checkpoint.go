@@ -81,12 +81,17 @@ type (
 	}
 )
 
+// CheckpointDue reports whether a checkpoint would shorten what has to be replayed: a
+// window was stored since the last one.
+func (e *Engine) CheckpointDue() bool { return e.due.Load() }
+
 // Checkpoint returns everything that is not in the stores yet: windows still open,
 // counts since the start, labels, and records gathered for baselines. Call it from the
 // goroutine that calls Consume. Kept together with the position in the log up to which
 // Consume and ConsumeLabels were called, and given to Restore with that, it makes sure
 // that after a crash nothing is missing or counted twice.
 func (e *Engine) Checkpoint() ([]byte, error) {
+	e.due.Store(false)
 	e.mu.Lock()
 	saved, err := e.save()
 	e.mu.Unlock()

@@ -52,6 +52,7 @@ type Engine struct {
 	baselining sync.Mutex
 
 	published atomic.Pointer[exposition]
+	due       atomic.Bool        // A window was stored since the last checkpoint.
 	static    map[ai.Key]*family // Made series of versions; ticking guards it.
 }
 

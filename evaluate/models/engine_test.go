@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/modelwatch/modelwatch/ai"
 	"github.com/modelwatch/modelwatch/ai/drift"
+	"github.com/modelwatch/modelwatch/ai/series"
 	"github.com/modelwatch/modelwatch/evaluate/models"
 	"github.com/modelwatch/modelwatch/evaluate/models/memory"
 	"github.com/modelwatch/modelwatch/evaluate/rules"
@@ -254,6 +257,22 @@ func TestRulePack(t *testing.T) {
 	text, err := rules.Read("builtin:ai.yml")
 	require.NoError(t, err)
 	require.Empty(t, rules.Check("ai.yml", text, parser.NewParser(parser.Options{}), nil))
+
+	page, err := os.ReadFile("../../docs/models.md")
+	require.NoError(t, err)
+	names := regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(string(text), -1)
+	require.Greater(t, len(names), 20)
+	for _, name := range names {
+		require.Contains(t, string(page), name[1], "the page on models does not name the alert")
+	}
+	// Every kind of finding has an alert, by its name or by one for all others.
+	metrics := make(map[string]bool)
+	for _, m := range series.Catalogue() {
+		metrics[m.Name] = true
+	}
+	for _, name := range regexp.MustCompile(`\b(modelwatch_(?:finding|drift|judged|features|baseline|accuracy|labelled|status)\w*|model_(?:qps|inference\w+)|input_data_\w+)`).FindAllString(string(text), -1) {
+		require.True(t, metrics[name], "%s is not in the catalogue", name)
+	}
 }
 
 // TestSeriesAreWellFormed holds what is exposed against what Prometheus wants.

@@ -113,6 +113,7 @@ func (e *Engine) finish(v *version, w *closedWindow, r *result, point Point, sto
 		v.closing = slices.Delete(v.closing, i, i+1)
 		e.closing--
 	}
+	e.due.Store(true)
 	if levels := e.opt.levels(); len(levels) > 0 && stored {
 		e.dirty[span{v.key, ai.WindowAt(w.Start, levels[0])}] = true
 	}
@@ -302,7 +303,7 @@ func (v *version) confirm(r *result) {
 			start, before = r.window.Start, false
 		}
 		since[id], f.Since = start, start
-		if !before && f.PValue != nil && f.PValueThreshold != nil && *f.PValue > sure**f.PValueThreshold {
+		if !before && f.PValue != nil && f.PValueThreshold != nil && *f.PValue > sure*(*f.PValueThreshold) {
 			f.Severity = ai.SeverityInfo
 			f.Message += " One window so far: the next one must confirm it."
 		}

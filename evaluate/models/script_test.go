@@ -164,6 +164,10 @@ func (w *world) start(d *datadriven.TestData) string {
 			d.ScanArgs(w.t, a.Key, &o.Limits.Features)
 		case "versions":
 			d.ScanArgs(w.t, a.Key, &o.Limits.PerModel)
+		case "span":
+			var minutes int
+			d.ScanArgs(w.t, a.Key, &minutes)
+			o.Labels.Span = time.Duration(minutes) * time.Minute
 		case "together":
 			d.ScanArgs(w.t, a.Key, &o.Windows.Together)
 		default:
