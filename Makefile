@@ -13,7 +13,7 @@ VENV     := $(CURDIR)/.venv
 LINT_VERSION := v2.15.0
 LINT     := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
-.PHONY: help build demo test check bench clean python
+.PHONY: help build demo test check bench bench-spine bench-logs bench-ingest bench-drift clean python
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,19 @@ check: $(LINT) ui/node_modules/.done ## Format, lint, layering, generated files.
 	cd client && $(LINT) run -c ../.golangci.yml ./...
 	cd ui && npm run --silent check
 
-bench: build python ## Measure against peers; figures are kept in bench/.
-	PATH="$(VENV)/bin:$$PATH" ./bench/run.sh
+bench: bench-spine bench-logs bench-ingest bench-drift ## Measure against peers; figures are kept in bench/*/results.md.
+
+bench-spine: build
+	go run ./bench/spine -binary bin/modelwatch
+
+bench-logs:
+	go run ./bench/logs
+
+bench-ingest:
+	go run ./bench/ingest
+
+bench-drift:
+	./bench/drift/run.sh
 
 clean: ## Remove what was built.
 	rm -rf bin dist $(TOOLS) $(VENV) ui/node_modules

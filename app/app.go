@@ -19,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/model"
 
 	"github.com/modelwatch/modelwatch/api/prom"
 	"github.com/modelwatch/modelwatch/app/inference"
@@ -330,7 +331,20 @@ func (a *App) notifyOptions() notify.Options {
 	o.Retention = time.Duration(c.Retention)
 	o.Cluster.ListenAddress = c.Cluster.ListenAddress
 	o.Cluster.AdvertiseAddress = c.Cluster.AdvertiseAddress
+	o.Cluster.PeerName = c.Cluster.Name
 	o.Cluster.Peers = c.Cluster.Peers
+	o.Cluster.TLSConfigFile = c.Cluster.TLSConfig
+	o.Cluster.Label = c.Cluster.Label
+	for to, from := range map[*time.Duration]model.Duration{
+		&o.Cluster.PeerTimeout:      c.Cluster.PeerTimeout,
+		&o.Cluster.GossipInterval:   c.Cluster.GossipInterval,
+		&o.Cluster.PushPullInterval: c.Cluster.PushPullInterval,
+		&o.Cluster.SettleTimeout:    c.Cluster.SettleTimeout,
+	} {
+		if from != 0 { // Else Alertmanager's own default.
+			*to = time.Duration(from)
+		}
+	}
 	o.Logger = a.logger
 	o.Registerer = a.registry
 	return o

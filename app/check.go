@@ -23,9 +23,9 @@ func Check(w io.Writer, files []string) error {
 	}
 	switch {
 	case c.errors > 0:
-		return fmt.Errorf("%d found", c.errors)
+		return fmt.Errorf("problems found: %d", c.errors)
 	case c.warnings > 0:
-		fmt.Fprintf(w, "No errors, %d warnings.\n", c.warnings)
+		fmt.Fprintf(w, "No errors; warnings: %d.\n", c.warnings)
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -163,24 +165,23 @@ func (r *reloader) reload() error {
 	return nil
 }
 
-// warnFixed names the settings that only a restart takes over.
+// warnFixed names the sections in which a setting has changed that only a
+// restart takes over.
 func (r *reloader) warnFixed(next *config.Config) {
-	old := r.app.config
-	for name, changed := range map[string]bool{
-		"storage.path":          old.Storage.Path != next.Storage.Path,
-		"storage.reserve":       old.Storage.Reserve != next.Storage.Reserve,
-		"web.listen_address":    old.Web.ListenAddress != next.Web.ListenAddress,
-		"web.compat_ports":      old.Web.CompatPorts != next.Web.CompatPorts,
-		"web.external_url":      old.Web.ExternalURL != next.Web.ExternalURL,
-		"metrics.admin_api":     old.Metrics.AdminAPI != next.Metrics.AdminAPI,
-		"metrics.query":         old.Metrics.Query != next.Metrics.Query,
-		"collect.host":          *old.Collect.Host != *next.Collect.Host,
-		"alerting.resend_delay": old.Alerting.ResendDelay != next.Alerting.ResendDelay,
-	} {
-		if changed {
-			r.app.logger.Warn("Changed setting takes effect at the next start", "setting", name)
+	old, now := fixed(*r.app.config), fixed(*next)
+	for i := range old.NumField() {
+		if !reflect.DeepEqual(old.Field(i).Interface(), now.Field(i).Interface()) {
+			r.app.logger.Warn("A changed setting takes effect at the next start", "section", strings.ToLower(old.Type().Field(i).Name))
 		}
 	}
+}
+
+// fixed is a configuration without what a reload takes over.
+func fixed(c config.Config) reflect.Value {
+	c.Metrics.ConfigFile, c.Alerting.ConfigFile, c.Logs.Collect = "", "", config.LogCollect{}
+	c.Metrics.Limits, c.Metrics.Retention, c.Metrics.RetentionSize = config.Limits{}, 0, 0
+	c.Collect.Processes, c.Collect.Interval = nil, 0
+	return reflect.ValueOf(c)
 }
 
 // last says when the configuration was last loaded, and whether the last try

@@ -56,7 +56,7 @@ func (r *report) write() error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The spine beside Prometheus and Alertmanager\n\n")
-	fmt.Fprintf(&b, "Command: `make bench-spine`. %s, %d CPUs, %s.\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version())
+	fmt.Fprintf(&b, "Command: `make bench`. %s, %d CPUs, %s.\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version())
 	fmt.Fprintf(&b, "Workload: %d series on %d targets every %s, CPU over %s; %d starts; %d breaches with intervals of 1 s; each query %d times.\n",
 		r.settings.series, r.settings.targets, r.settings.scrape, r.settings.measure, r.settings.starts, r.settings.mails, r.settings.queries)
 	fmt.Fprintf(&b, "Peers: %s; %s. modelwatch collects its host and itself as well in every measurement.\n\n", version("prometheus", "--version"), version("prometheus-alertmanager", "--version"))

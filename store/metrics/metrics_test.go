@@ -1,0 +1,149 @@
+package metrics
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+func openStore(t *testing.T, dir string, g *Guard) *Store {
+	t.Helper()
+	cfg, err := config.Load("global: {}\n", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	cfg.StorageConfig.ExemplarsConfig = &config.ExemplarsConfig{MaxExemplars: 10}
+	cfg.StorageConfig.TSDBConfig.Retention.Time = 15 * 24 * 3600 * 1e9
+	s, err := Open(Options{Dir: dir, Config: cfg, Guard: g, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
+	require.NoError(t, err)
+	return s
+}
+
+// write appends one sample of a job in both forms of the interface in turn.
+func write(s *Store, job string, at time.Time, v float64) error {
+	ls := labels.FromStrings("__name__", "m", "job", job)
+	app := s.Appendable().Appender(context.Background())
+	if _, err := app.Append(0, ls, at.UnixMilli(), v); err != nil {
+		_ = app.Rollback()
+		return err
+	}
+	if err := app.Commit(); err != nil {
+		return err
+	}
+	app2 := s.AppendableV2().AppenderV2(context.Background())
+	if _, err := app2.Append(0, ls, 0, at.UnixMilli()+1, v, nil, nil, storage.AppendV2Options{}); err != nil {
+		_ = app2.Rollback()
+		return err
+	}
+	return app2.Commit()
+}
+
+func count(t *testing.T, s *Store) int {
+	t.Helper()
+	q, err := s.Queryable().Querier(0, time.Now().Add(time.Hour).UnixMilli())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, q.Close()) }()
+	set := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchEqual, "__name__", "m"))
+	n := 0
+	for set.Next() {
+		it := set.At().Iterator(nil)
+		for it.Next() != 0 {
+			n++
+		}
+	}
+	require.NoError(t, set.Err())
+	return n
+}
+
+func TestSamplesAreThereAfterReopening(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, nil)
+	now := time.Now().Add(-time.Minute)
+	require.NoError(t, write(s, "a", now, 1))
+	require.Equal(t, uint64(1), s.Usage().Series)
+	require.Positive(t, s.Usage().WALBytes)
+	require.NoError(t, s.Close())
+	s = openStore(t, dir, nil)
+	require.Equal(t, 2, count(t, s))
+	require.NoError(t, s.Close())
+}
+
+// guard makes a guard whose reserve is a multiple of what is free now.
+func guard(t *testing.T, multiple uint64) *Guard {
+	t.Helper()
+	dir := t.TempDir()
+	var st unix.Statfs_t
+	require.NoError(t, unix.Statfs(dir, &st))
+	g, err := NewGuard(GuardOptions{Dir: dir, Reserve: st.Bavail * uint64(st.Bsize) * multiple, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
+	require.NoError(t, err)
+	return g
+}
+
+func TestReserveIsForWhatModelwatchSaysOfItself(t *testing.T) {
+	g := guard(t, 2)
+	require.True(t, g.Refusing())
+	s := openStore(t, t.TempDir(), g)
+	defer func() { require.NoError(t, s.Close()) }()
+	now := time.Now().Add(-time.Minute)
+	require.ErrorIs(t, write(s, "a", now, 1), ErrDiskFull)
+	require.NoError(t, write(s, SelfJob, now, 1))
+	require.Equal(t, 2, count(t, s))
+	require.Positive(t, testutil.ToFloat64(g.refused))
+	require.Positive(t, testutil.ToFloat64(s.count.failed))
+}
+
+func TestNothingIsWrittenToAFullDisk(t *testing.T) {
+	s := openStore(t, t.TempDir(), guard(t, 8))
+	defer func() { require.NoError(t, s.Close()) }()
+	require.ErrorIs(t, write(s, SelfJob, time.Now().Add(-time.Minute), 1), ErrDiskFull)
+	require.Equal(t, 0, count(t, s))
+}
+
+// A batch that was begun with room is refused if the disk has filled up since.
+func TestDiskFillsUpDuringABatch(t *testing.T) {
+	g := guard(t, 0) // The default reserve: there is room.
+	require.False(t, g.Refusing())
+	s := openStore(t, t.TempDir(), g)
+	defer func() { require.NoError(t, s.Close()) }()
+	app := s.AppendableV2().AppenderV2(t.Context())
+	_, err := app.Append(0, labels.FromStrings("__name__", "m", "job", "a"), 0, time.Now().UnixMilli(), 1, nil, nil, storage.AppendV2Options{})
+	require.NoError(t, err)
+	g.opts.Reserve = g.Free() * 8
+	require.ErrorIs(t, app.Commit(), ErrDiskFull)
+	require.Equal(t, 0, count(t, s))
+	// There is room again, without anybody's doing.
+	g.opts.Reserve = 1
+	require.NoError(t, write(s, "a", time.Now(), 1))
+}
+
+func TestGuardRuns(t *testing.T) {
+	g := guard(t, 0)
+	g.opts.Interval = time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); g.Run(ctx) }()
+	g.level.Store(levelFull)
+	require.Eventually(t, func() bool { return !g.Refusing() }, 5*time.Second, time.Millisecond)
+	cancel()
+	<-done
+}
+
+func BenchmarkGuardNow(b *testing.B) {
+	g, err := NewGuard(GuardOptions{Dir: b.TempDir(), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(b, err)
+	for b.Loop() {
+		g.now()
+	}
+}
