@@ -64,12 +64,6 @@ func (a *analysis) got() []string {
 	return slices.Clone(a.ids)
 }
 
-func (a *analysis) joins() []Joined {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Clone(a.joined)
-}
-
 func open(t *testing.T, dir string, change func(*Options)) (*Store, *analysis) {
 	t.Helper()
 	a := &analysis{}

@@ -152,11 +152,10 @@ func victimBatch(id string) Batch {
 
 func TestKilledAgainAndAgain(t *testing.T) {
 	dir := t.TempDir()
-	rounds := 25
+	rounds := 20
 	if testing.Short() {
 		rounds = 5
 	}
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	accepted := map[string]bool{}
 	next := 0
 	var todo []string // Sent and not answered: to be sent again, as a client does.
@@ -173,10 +172,10 @@ func TestKilledAgainAndAgain(t *testing.T) {
 		last := round == rounds
 		send := append([]string(nil), todo...)
 		if !last {
-			for range 40 {
+			for range 25 {
 				// Labels come before, after or together with their inferences.
 				pair := []string{fmt.Sprint("b", next), fmt.Sprint("l", next)}
-				if rng.IntN(4) == 0 {
+				if rand.IntN(4) == 0 {
 					pair[0], pair[1] = pair[1], pair[0]
 				}
 				send = append(send, pair...)
@@ -189,20 +188,21 @@ func TestKilledAgainAndAgain(t *testing.T) {
 					return // It was killed.
 				}
 				if !last {
-					time.Sleep(time.Duration(rng.IntN(400)) * time.Microsecond)
+					time.Sleep(time.Duration(rand.IntN(400)) * time.Microsecond)
 				}
 			}
 			if last {
 				_, _ = fmt.Fprintln(in, "end")
 			}
 		}()
-		if !last {
-			after := time.Duration(20+rng.IntN(60)) * time.Millisecond
-			timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
-			defer timer.Stop()
-		}
+		kill := sync.OnceFunc(func() {
+			if !last {
+				time.AfterFunc(time.Duration(rand.IntN(40))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+			}
+		})
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
+			kill() // A while after it has begun to work.
 			if id, ok := strings.CutPrefix(lines.Text(), "accepted "); ok {
 				accepted[id] = true
 			}

@@ -16,7 +16,6 @@ import (
 
 // outcome is what became of a request.
 type outcome struct {
-	mu        sync.Mutex
 	accepted  int
 	rejected  []decode.Rejection
 	duplicate bool

@@ -216,7 +216,7 @@ func TestBadOptions(t *testing.T) {
 		"no paths":                                 func(o *Options) { o.Paths = nil },
 		"no file for positions":                    func(o *Options) { o.Positions = "" },
 		`"[" is not a pattern`:                     func(o *Options) { o.Paths = []string{"["} },
-		`field "modle" is none of a record`:        func(o *Options) { o.Fields = map[string]string{"modle": "x"} },
+		`field "mod" is none of a record`:          func(o *Options) { o.Fields = map[string]string{"mod": "x"} },
 		`field "model" is required`:                func(o *Options) { o.Fields = map[string]string{"service": "x"} },
 		`field "model" has no members`:             func(o *Options) { o.Fields = map[string]string{"model.x": "x"} },
 		`place "$.a..b": a name is empty`:          func(o *Options) { o.Fields = map[string]string{"model": "$.a..b"} },

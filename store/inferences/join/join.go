@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -107,7 +108,6 @@ type Joiner struct {
 	queue    []waiting // In the order of arrival, for the horizon.
 	position seglog.Position
 	held     seglog.Position // Where a restart would begin.
-	newest   time.Time       // The latest timestamp of arrival, by the records.
 	stats    Stats
 	seq      int
 	closed   bool
@@ -318,16 +318,15 @@ func (j *Joiner) find(hash uint64, id string) (found []Joined, labelled bool, er
 		return nil
 	}
 	err = j.table.each(hash, seen)
-	for i := len(j.frozen) - 1; i >= 0; i-- {
-		f := j.frozen[i]
+	for _, f := range slices.Backward(j.frozen) {
 		if f.table != nil {
 			err = errors.Join(err, f.table.each(hash, seen))
 		} else if f.run != nil {
 			err = errors.Join(err, f.run.each(hash, seen))
 		}
 	}
-	for i := len(j.runs) - 1; i >= 0; i-- {
-		err = errors.Join(err, j.runs[i].each(hash, seen))
+	for _, r := range slices.Backward(j.runs) {
+		err = errors.Join(err, r.each(hash, seen))
 	}
 	return found, labelled, err
 }

@@ -269,14 +269,14 @@ func mergeRuns(path string, runs []*run, stop func() bool) (*run, error) {
 	var open []*runReader
 	first, last := runs[0].first, runs[0].last
 	// Of equal hashes, the newest comes first.
-	for i := len(runs) - 1; i >= 0; i-- {
-		if runs[i].first.Before(first) {
-			first = runs[i].first
+	for _, old := range slices.Backward(runs) {
+		if old.first.Before(first) {
+			first = old.first
 		}
-		if runs[i].last.After(last) {
-			last = runs[i].last
+		if old.last.After(last) {
+			last = old.last
 		}
-		r := runs[i].reader()
+		r := old.reader()
 		ok, err := r.next()
 		if err != nil {
 			return fail(err)

@@ -384,10 +384,7 @@ func isCorrupt(err error) bool {
 func (s *Store) setAside(file string, why error) error {
 	if _, err := s.conn.ExecContext(context.Background(), "SELECT 1"); err != nil {
 		// A fatal error ends the whole database.
-		s.conn.Close()
-		s.db.Close()
-		s.conn, s.db = nil, nil
-		clear(s.attached)
+		_ = s.reset() // It fails as everything does now.
 		if err := s.open(context.Background()); err != nil {
 			return err
 		}

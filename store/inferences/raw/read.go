@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
 )
 
 // Filter says which inferences to list. Empty fields mean any.
@@ -133,9 +136,11 @@ func (s *Store) listDay(ctx context.Context, d *day, f *Filter, out []Row) (_ []
 	if !f.Until.IsZero() {
 		where, args = append(where, "epoch_ns(timestamp) < ?"), append(args, f.Until.UnixNano())
 	}
-	q := `SELECT epoch_ns(timestamp), service, model, model_version, endpoint, request_id, duration_seconds, status_code, error, failed,
-		features, prediction, probabilities, input_tokens, output_tokens, time_to_first_token_seconds, tags, weight
-		FROM ` + d.catalog + ".inferences"
+	q := "SELECT epoch_ns(timestamp), failed, weight, duration_seconds, status_code, input_tokens, output_tokens, time_to_first_token_seconds"
+	for i, column := range textColumns {
+		q += [2]string{", [", ", "}[min(i, 1)] + fmt.Sprintf("CAST(encode(nullif(%s, '')) AS BIT)", column)
+	}
+	q += "] FROM " + d.catalog + ".inferences"
 	if len(where) > 0 {
 		q += " WHERE " + strings.Join(where, " AND ")
 	}
@@ -152,15 +157,19 @@ func (s *Store) listDay(ctx context.Context, d *day, f *Filter, out []Row) (_ []
 	for rows.Next() {
 		var r Row
 		var ns int64
-		var version, endpoint, id, problem, features, prediction, probabilities, tags sql.NullString
 		var duration, firstToken sql.NullFloat64
 		var status, input, output sql.NullInt64
-		if err := rows.Scan(&ns, &r.Service, &r.Model, &version, &endpoint, &id, &duration, &status, &problem, &r.Failed,
-			&features, &prediction, &probabilities, &input, &output, &firstToken, &tags, &r.Weight); err != nil {
+		var list texts
+		if err := rows.Scan(&ns, &r.Failed, &r.Weight, &duration, &status, &input, &output, &firstToken, &list); err != nil {
 			return nil, err
 		}
 		r.Timestamp = time.Unix(0, ns).UTC()
-		r.ModelVersion, r.Endpoint, r.RequestID, r.Error = version.String, endpoint.String, id.String, problem.String
+		for i, s := range [...]*string{&r.Service, &r.Model, &r.ModelVersion, &r.Endpoint, &r.RequestID, &r.Error} {
+			*s = string(list[i])
+		}
+		for i, j := range [...]*json.RawMessage{&r.Features, &r.Prediction, &r.Probabilities, &r.Tags} {
+			*j = json.RawMessage(list[6+i])
+		}
 		if duration.Valid {
 			r.Duration = &duration.Float64
 		}
@@ -174,18 +183,42 @@ func (s *Store) listDay(ctx context.Context, d *day, f *Filter, out []Row) (_ []
 		if input.Valid {
 			r.Tokens = &Tokens{uint64(input.Int64), uint64(output.Int64)}
 		}
-		r.Features, r.Prediction = rawJSON(features), rawJSON(prediction)
-		r.Probabilities, r.Tags = rawJSON(probabilities), rawJSON(tags)
 		out = append(out, r)
 	}
 	return out, rows.Err()
 }
 
-func rawJSON(s sql.NullString) json.RawMessage {
-	if !s.Valid {
-		return nil
+// textColumns are the columns of texts, in the order in which they are read.
+var textColumns = [...]string{
+	"service", "model", "model_version", "endpoint", "request_id", "error", "features", "prediction", "probabilities", "tags",
+}
+
+// texts are the text columns of a row, which come as a list of bits. The driver
+// reads texts of more than twelve bytes by way of an unaligned pointer, at which
+// a program that was built with the race detector stops; it reads bits another
+// way, and those in a list as they are.
+type texts [len(textColumns)][]byte
+
+// Scan implements sql.Scanner.
+func (t *texts) Scan(v any) error {
+	list, ok := v.([]any)
+	if !ok || len(list) != len(t) {
+		return fmt.Errorf("texts come as %T", v)
 	}
-	return json.RawMessage(s.String)
+	for i := range list {
+		switch bits := list[i].(type) {
+		case nil:
+			t[i] = nil
+		case duckdb.Bit:
+			if len(bits.Data) == 0 {
+				return errors.New("bits without a head")
+			}
+			t[i] = bits.Data[1:] // The first byte says how many bits are padding.
+		default:
+			return fmt.Errorf("text comes as %T", bits)
+		}
+	}
+	return nil
 }
 
 // ErrNoDay is returned by Export for a day without inferences.

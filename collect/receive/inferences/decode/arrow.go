@@ -272,7 +272,7 @@ func columnsOf(b arrow.RecordBatch, names *names) (*columns, error) {
 func (d *Decoder) Rows(t *Table, most int) (more bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			more, err = false, fmt.Errorf("Arrow stream is malformed: %v", p)
+			more, err = false, fmt.Errorf("stream is malformed: %v", p)
 		}
 	}()
 	for n := 0; n < most && t.batch < len(t.batches); {

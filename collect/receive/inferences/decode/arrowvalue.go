@@ -89,12 +89,12 @@ func (d *Decoder) arrowVector(a array.ListLike, i int) (v ai.Value, problem stri
 	}
 	switch x := a.ListValues().(type) {
 	case *array.Float32:
-		if x.NullN() == 0 {
+		if !anyNull(x, start, end) {
 			// Kept as it is: half the memory.
 			return ai.Vector32(append([]float32(nil), x.Float32Values()[start:end]...)), ""
 		}
 	case *array.Float64:
-		if x.NullN() == 0 {
+		if !anyNull(x, start, end) {
 			return d.vector(x.Float64Values()[start:end]), ""
 		}
 	}
@@ -107,6 +107,18 @@ func (d *Decoder) arrowVector(a array.ListLike, i int) (v ai.Value, problem stri
 		d.vec = append(d.vec, x)
 	}
 	return d.vector(d.vec), ""
+}
+
+func anyNull(a arrow.Array, start, end int64) bool {
+	if a.NullN() == 0 {
+		return false
+	}
+	for i := start; i < end; i++ {
+		if a.IsNull(int(i)) {
+			return true
+		}
+	}
+	return false
 }
 
 // arrowTime returns a timestamp of a column, or a problem with it.

@@ -74,7 +74,6 @@ type Decoder struct {
 	names    *names
 	shape    *shape // Of the record before.
 	byFirst  map[string]*shape
-	class    []string // Classes of the record before.
 
 	blob   []byte // Room for texts; never used twice.
 	floats []float64

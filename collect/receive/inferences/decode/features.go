@@ -8,10 +8,10 @@ import (
 
 // readFeatures reads the object of features. As a rule a record has the features
 // of the one before in the same order: then names are compared, not looked up.
-func (d *Decoder) readFeatures(inf *ai.Inference) (error, bool) {
+func (d *Decoder) readFeatures(inf *ai.Inference) (bool, error) {
 	s := &d.s
 	if s.peek() != '{' {
-		return wrong("features", "an object"), s.skip(1)
+		return s.skip(1), wrong("features", "an object")
 	}
 	s.i++
 	begin := len(d.features)
@@ -22,7 +22,7 @@ func (d *Decoder) readFeatures(inf *ai.Inference) (error, bool) {
 	for first := true; ; first = false {
 		more, ok := s.next('}', first)
 		if !ok {
-			return nil, false
+			return false, nil
 		}
 		if !more {
 			break
@@ -38,7 +38,7 @@ func (d *Decoder) readFeatures(inf *ai.Inference) (error, bool) {
 		if name == "" {
 			key, ok := d.readText()
 			if !ok {
-				return nil, false
+				return false, nil
 			}
 			var problem string
 			name, problem = d.featureName(key)
@@ -51,37 +51,37 @@ func (d *Decoder) readFeatures(inf *ai.Inference) (error, bool) {
 			known = known && sh != nil && n < len(sh.names) && sh.names[n] == name
 		}
 		if !s.colon() {
-			return nil, false
+			return false, nil
 		}
 		if bad != nil {
 			if !s.skip(2) {
-				return nil, false
+				return false, nil
 			}
 			continue
 		}
 		var v ai.Value
-		if v, bad, ok = d.featureValue(name); !ok {
-			return nil, false
+		if v, ok, bad = d.featureValue(name); !ok {
+			return false, nil
 		}
 		d.features = append(d.features, ai.Feature{Name: name, Value: v})
 		n++
 	}
 	if bad != nil {
-		return bad, true
+		return true, bad
 	}
 	list := d.features[begin:len(d.features):len(d.features)]
 	if len(list) > ai.MaxFeatures {
-		return &ai.FieldError{Field: "features", Problem: fmt.Sprintf("%d features, the limit is %d", len(list), ai.MaxFeatures)}, true
+		return true, &ai.FieldError{Field: "features", Problem: fmt.Sprintf("%d features, the limit is %d", len(list), ai.MaxFeatures)}
 	}
 	if len(list) == 0 {
-		return nil, true
+		return true, nil
 	}
 	inf.Features = list
 	if known {
 		d.shape = sh
-		return nil, true
+		return true, nil
 	}
-	return d.learn(list), true
+	return true, d.learn(list)
 }
 
 // featureName returns the name of a feature, or a problem with it.
@@ -124,7 +124,7 @@ func (d *Decoder) learn(list []ai.Feature) error {
 }
 
 // featureValue reads the value of a feature.
-func (d *Decoder) featureValue(name string) (v ai.Value, bad error, ok bool) {
+func (d *Decoder) featureValue(name string) (v ai.Value, ok bool, bad error) {
 	s := &d.s
 	switch c := s.peek(); {
 	case isNumber(c):
@@ -132,30 +132,30 @@ func (d *Decoder) featureValue(name string) (v ai.Value, bad error, ok bool) {
 		if !inRange && ok {
 			bad = &ai.FieldError{Field: "features." + name, Problem: "is out of range"}
 		}
-		return ai.Number(x), bad, ok
+		return ai.Number(x), ok, bad
 	case c == '"':
 		b, ok := d.readText()
 		if !ok {
-			return v, nil, false
+			return v, false, nil
 		}
 		if p := checkText(b, ai.MaxTextLength); p != "" {
-			return v, &ai.FieldError{Field: "features." + name, Problem: p}, true
+			return v, true, &ai.FieldError{Field: "features." + name, Problem: p}
 		}
-		return ai.String(d.category(b)), nil, true
+		return ai.String(d.category(b)), true, nil
 	case c == 't':
-		return ai.Bool(true), nil, s.literal("true")
+		return ai.Bool(true), s.literal("true"), nil
 	case c == 'f':
-		return ai.Bool(false), nil, s.literal("false")
+		return ai.Bool(false), s.literal("false"), nil
 	case c == 'n':
-		return v, nil, s.literal("null")
+		return v, s.literal("null"), nil
 	case c == '[':
 		v, problem, ok := d.list()
 		if problem != "" {
 			bad = &ai.FieldError{Field: "features." + name, Problem: problem}
 		}
-		return v, bad, ok
+		return v, ok, bad
 	default:
-		return v, wrong("features."+name, "a number, a string, a boolean, null or a list of numbers"), s.skip(2)
+		return v, s.skip(2), wrong("features."+name, "a number, a string, a boolean, null or a list of numbers")
 	}
 }
 
@@ -201,49 +201,49 @@ func (d *Decoder) list() (v ai.Value, problem string, ok bool) {
 
 // answer reads a prediction or a label: a value, or a list of anything, of which
 // the JSON text then stands for it.
-func (d *Decoder) answer(field string, out *ai.Value) (error, bool) {
+func (d *Decoder) answer(field string, out *ai.Value) (bool, error) {
 	s := &d.s
 	switch c := s.peek(); {
 	case isNumber(c):
 		x, inRange, ok := s.number()
 		if !inRange && ok {
-			return &ai.FieldError{Field: field, Problem: "is out of range"}, true
+			return true, &ai.FieldError{Field: field, Problem: "is out of range"}
 		}
 		*out = ai.Number(x)
-		return nil, ok
+		return ok, nil
 	case c == '"':
 		b, ok := d.readText()
 		if !ok {
-			return nil, false
+			return false, nil
 		}
 		if p := checkText(b, ai.MaxTextLength); p != "" {
-			return &ai.FieldError{Field: field, Problem: p}, true
+			return true, &ai.FieldError{Field: field, Problem: p}
 		}
 		*out = ai.String(d.category(b))
-		return nil, true
+		return true, nil
 	case c == 't':
 		*out = ai.Bool(true)
-		return nil, s.literal("true")
+		return s.literal("true"), nil
 	case c == 'f':
 		*out = ai.Bool(false)
-		return nil, s.literal("false")
+		return s.literal("false"), nil
 	case c == '[':
 		start := s.i
 		v, problem, ok := d.list()
 		if !ok {
-			return nil, false
+			return false, nil
 		}
 		if problem == "" {
 			*out = v
-			return nil, true
+			return true, nil
 		}
 		raw := s.b[start:s.i]
 		if p := checkText(raw, ai.MaxTextLength); p != "" {
-			return &ai.FieldError{Field: field, Problem: p}, true
+			return true, &ai.FieldError{Field: field, Problem: p}
 		}
 		*out = ai.String(d.text(raw))
-		return nil, true
+		return true, nil
 	default:
-		return wrong(field, "a number, a string, a boolean or a list"), s.skip(2)
+		return s.skip(2), wrong(field, "a number, a string, a boolean or a list")
 	}
 }

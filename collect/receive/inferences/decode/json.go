@@ -179,11 +179,11 @@ func (d *Decoder) label(index int) bool {
 		seen |= field
 		switch field {
 		case fieldRequestID:
-			bad, ok = d.freeText("request_id", &l.RequestID, ai.MaxRequestIDLength)
+			ok, bad = d.freeText("request_id", &l.RequestID, ai.MaxRequestIDLength)
 		case fieldTimestamp:
-			bad, ok = d.timestamp(&stamp)
+			ok, bad = d.timestamp(&stamp)
 		default:
-			bad, ok = d.answer("label", &l.Label)
+			ok, bad = d.answer("label", &l.Label)
 		}
 		if !ok {
 			return false

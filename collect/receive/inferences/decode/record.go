@@ -88,7 +88,7 @@ func (d *Decoder) record(index int) bool {
 			}
 			continue // Null is not given.
 		}
-		if bad, ok = d.field(inf, field, &stamp); !ok {
+		if ok, bad = d.field(inf, field, &stamp); !ok {
 			break
 		}
 	}
@@ -167,7 +167,7 @@ func inferenceField(key []byte) int {
 }
 
 // field reads the value of one field. ok is false where it is not JSON.
-func (d *Decoder) field(inf *ai.Inference, field int, stamp *time.Time) (bad error, ok bool) {
+func (d *Decoder) field(inf *ai.Inference, field int, stamp *time.Time) (bool, error) {
 	before := &ai.Inference{}
 	if n := len(d.Records); n > 1 {
 		before = &d.Records[n-2]
@@ -207,110 +207,110 @@ func (d *Decoder) field(inf *ai.Inference, field int, stamp *time.Time) (bad err
 }
 
 // name reads a name, which mostly is that of the record before.
-func (d *Decoder) name(field string, out *string, before string) (error, bool) {
+func (d *Decoder) name(field string, out *string, before string) (bool, error) {
 	if d.s.peek() != '"' {
-		return wrong(field, "a string"), d.s.skip(1)
+		return d.s.skip(1), wrong(field, "a string")
 	}
 	b, ok := d.readText()
 	if !ok {
-		return nil, false
+		return false, nil
 	}
 	if string(b) == before {
 		*out = before
-		return nil, true
+		return true, nil
 	}
 	s, problem := d.names.get(b)
 	if problem != "" {
-		return &ai.FieldError{Field: field, Problem: problem}, true
+		return true, &ai.FieldError{Field: field, Problem: problem}
 	}
 	*out = s
-	return nil, true
+	return true, nil
 }
 
-func (d *Decoder) freeText(field string, out *string, limit int) (error, bool) {
+func (d *Decoder) freeText(field string, out *string, limit int) (bool, error) {
 	if d.s.peek() != '"' {
-		return wrong(field, "a string"), d.s.skip(1)
+		return d.s.skip(1), wrong(field, "a string")
 	}
 	b, ok := d.readText()
 	if !ok {
-		return nil, false
+		return false, nil
 	}
 	if p := checkText(b, limit); p != "" {
-		return &ai.FieldError{Field: field, Problem: p}, true
+		return true, &ai.FieldError{Field: field, Problem: p}
 	}
 	*out = d.text(b)
-	return nil, true
+	return true, nil
 }
 
-func (d *Decoder) seconds(field string, out *float64) (error, bool) {
+func (d *Decoder) seconds(field string, out *float64) (bool, error) {
 	if !isNumber(d.s.peek()) {
-		return wrong(field, "a number"), d.s.skip(1)
+		return d.s.skip(1), wrong(field, "a number")
 	}
 	x, inRange, ok := d.s.number()
 	if !ok {
-		return nil, false
+		return false, nil
 	}
 	switch {
 	case !inRange:
-		return &ai.FieldError{Field: field, Problem: "is out of range"}, true
+		return true, &ai.FieldError{Field: field, Problem: "is out of range"}
 	case x < 0:
-		return &ai.FieldError{Field: field, Problem: fmt.Sprintf("%v is negative", x)}, true
+		return true, &ai.FieldError{Field: field, Problem: fmt.Sprintf("%v is negative", x)}
 	case x > ai.MaxDuration:
-		return &ai.FieldError{Field: field, Problem: fmt.Sprintf("%v seconds is over a week: give seconds, not milliseconds", x)}, true
+		return true, &ai.FieldError{Field: field, Problem: fmt.Sprintf("%v seconds is over a week: give seconds, not milliseconds", x)}
 	}
 	*out = x + 0 // Not -0.
-	return nil, true
+	return true, nil
 }
 
-func (d *Decoder) status(out *int) (error, bool) {
+func (d *Decoder) status(out *int) (bool, error) {
 	if !isNumber(d.s.peek()) {
-		return wrong("status_code", "a number"), d.s.skip(1)
+		return d.s.skip(1), wrong("status_code", "a number")
 	}
 	x, _, ok := d.s.number()
 	if !ok {
-		return nil, false
+		return false, nil
 	}
 	if x != 0 && !(x >= 100 && x <= 999 && x == math.Trunc(x)) {
-		return &ai.FieldError{Field: "status_code", Problem: fmt.Sprintf("%v is not an HTTP status (100 to 999)", x)}, true
+		return true, &ai.FieldError{Field: "status_code", Problem: fmt.Sprintf("%v is not an HTTP status (100 to 999)", x)}
 	}
 	*out = int(x)
-	return nil, true
+	return true, nil
 }
 
 func isNumber(c byte) bool { return c-'0' <= 9 || c == '-' }
 
 // timestamp reads an RFC 3339 text or Unix seconds.
-func (d *Decoder) timestamp(out *time.Time) (error, bool) {
+func (d *Decoder) timestamp(out *time.Time) (bool, error) {
 	c := d.s.peek()
 	if isNumber(c) {
 		start := d.s.i
 		x, inRange, ok := d.s.number()
 		if !ok {
-			return nil, false
+			return false, nil
 		}
 		t, good := unixTime(d.s.b[start:d.s.i], x)
 		if !inRange || !good {
-			return &ai.FieldError{Field: "timestamp", Problem: fmt.Sprintf("%v is not a time in Unix seconds", x)}, true
+			return true, &ai.FieldError{Field: "timestamp", Problem: fmt.Sprintf("%v is not a time in Unix seconds", x)}
 		}
 		*out = t
-		return nil, true
+		return true, nil
 	}
 	if c != '"' {
-		return wrong("timestamp", "an RFC 3339 text or a number of Unix seconds"), d.s.skip(1)
+		return d.s.skip(1), wrong("timestamp", "an RFC 3339 text or a number of Unix seconds")
 	}
 	b, ok := d.readText()
 	if !ok {
-		return nil, false
+		return false, nil
 	}
 	if len(b) == 0 {
-		return nil, true
+		return true, nil
 	}
 	t, err := time.Parse(time.RFC3339, unsafe.String(&b[0], len(b)))
 	if err != nil {
-		return &ai.FieldError{Field: "timestamp", Problem: fmt.Sprintf("%q is not RFC 3339, such as 2006-01-02T15:04:05.999Z", clip(b))}, true
+		return true, &ai.FieldError{Field: "timestamp", Problem: fmt.Sprintf("%q is not RFC 3339, such as 2006-01-02T15:04:05.999Z", clip(b))}
 	}
 	*out = t.UTC()
-	return nil, true
+	return true, nil
 }
 
 // unixTime is the time of a number of seconds since 1970, from its digits where
@@ -347,21 +347,21 @@ func unixTime(digits []byte, x float64) (time.Time, bool) {
 	return time.Unix(sec, ns).UTC(), true
 }
 
-func (d *Decoder) tokens(out *ai.Tokens) (error, bool) {
+func (d *Decoder) tokens(out *ai.Tokens) (bool, error) {
 	s := &d.s
 	if s.peek() != '{' {
-		return wrong("tokens", `an object {"input": …, "output": …}`), s.skip(1)
+		return s.skip(1), wrong("tokens", `an object {"input": …, "output": …}`)
 	}
 	s.i++
 	var bad error
 	for first := true; ; first = false {
 		more, ok := s.next('}', first)
 		if !ok || !more {
-			return bad, ok
+			return ok, bad
 		}
 		key, ok := d.readText()
 		if !ok {
-			return nil, false
+			return false, nil
 		}
 		var into *uint64
 		field := ""
@@ -372,20 +372,20 @@ func (d *Decoder) tokens(out *ai.Tokens) (error, bool) {
 			into, field = &out.Output, "tokens.output"
 		}
 		if !s.colon() {
-			return nil, false
+			return false, nil
 		}
 		if c := s.peek(); into == nil || bad != nil || !isNumber(c) {
 			if into != nil && bad == nil && c != 'n' {
 				bad = wrong(field, "a number")
 			}
 			if !s.skip(2) {
-				return nil, false
+				return false, nil
 			}
 			continue
 		}
 		x, _, ok := s.number()
 		if !ok {
-			return nil, false
+			return false, nil
 		}
 		if !(x >= 0 && x <= 1<<53 && x == math.Trunc(x)) {
 			bad = &ai.FieldError{Field: field, Problem: fmt.Sprintf("%v is not a count", x)}
@@ -395,10 +395,10 @@ func (d *Decoder) tokens(out *ai.Tokens) (error, bool) {
 	}
 }
 
-func (d *Decoder) probabilities(inf *ai.Inference) (error, bool) {
+func (d *Decoder) probabilities(inf *ai.Inference) (bool, error) {
 	s := &d.s
 	if s.peek() != '{' {
-		return wrong("probabilities", "an object of numbers by class"), s.skip(1)
+		return s.skip(1), wrong("probabilities", "an object of numbers by class")
 	}
 	s.i++
 	begin := len(d.classes)
@@ -406,34 +406,34 @@ func (d *Decoder) probabilities(inf *ai.Inference) (error, bool) {
 	for first := true; ; first = false {
 		more, ok := s.next('}', first)
 		if !ok {
-			return nil, false
+			return false, nil
 		}
 		if !more {
 			break
 		}
 		key, ok := d.readText()
 		if !ok {
-			return nil, false
+			return false, nil
 		}
 		name, problem := d.names.get(key)
 		if problem != "" && bad == nil {
 			bad = &ai.FieldError{Field: "probabilities." + clip(key), Problem: problem}
 		}
 		if !s.colon() {
-			return nil, false
+			return false, nil
 		}
 		if bad == nil && !isNumber(s.peek()) {
 			bad = wrong("probabilities."+name, "a number")
 		}
 		if bad != nil {
 			if !s.skip(2) {
-				return nil, false
+				return false, nil
 			}
 			continue
 		}
 		x, inRange, ok := s.number()
 		if !ok {
-			return nil, false
+			return false, nil
 		}
 		if !inRange || !(x >= 0 && x <= 1) {
 			bad = &ai.FieldError{Field: "probabilities." + name, Problem: fmt.Sprintf("%v is not a probability (0 to 1)", x)}
@@ -442,19 +442,19 @@ func (d *Decoder) probabilities(inf *ai.Inference) (error, bool) {
 		d.classes = append(d.classes, ai.ClassProbability{Class: name, P: x})
 	}
 	if bad != nil {
-		return bad, true
+		return true, bad
 	}
 	list := d.classes[begin:len(d.classes):len(d.classes)]
 	if len(list) > ai.MaxProbabilities {
-		return &ai.FieldError{Field: "probabilities", Problem: fmt.Sprintf("%d classes, the limit is %d", len(list), ai.MaxProbabilities)}, true
+		return true, &ai.FieldError{Field: "probabilities", Problem: fmt.Sprintf("%d classes, the limit is %d", len(list), ai.MaxProbabilities)}
 	}
 	if name, twice := d.classTwice(list); twice {
-		return &ai.FieldError{Field: "probabilities." + name, Problem: "is given twice"}, true
+		return true, &ai.FieldError{Field: "probabilities." + name, Problem: "is given twice"}
 	}
 	if len(list) > 0 {
 		inf.Probabilities = list
 	}
-	return nil, true
+	return true, nil
 }
 
 func (d *Decoder) classTwice(list []ai.ClassProbability) (string, bool) {
@@ -480,19 +480,19 @@ func (d *Decoder) classTwice(list []ai.ClassProbability) (string, bool) {
 
 // readTags reads an object of strings. Records mostly have the tags of the one
 // before, and then share its map.
-func (d *Decoder) readTags(inf *ai.Inference) (error, bool) {
+func (d *Decoder) readTags(inf *ai.Inference) (bool, error) {
 	s := &d.s
 	if s.peek() != '{' {
-		return wrong("tags", "an object of strings"), s.skip(1)
+		return s.skip(1), wrong("tags", "an object of strings")
 	}
 	start := s.i
 	if !s.skip(1) {
-		return nil, false
+		return false, nil
 	}
 	raw := s.b[start:s.i]
 	if d.tags != nil && string(raw) == string(d.tagRaw) {
 		inf.Tags = d.tags
-		return nil, true
+		return true, nil
 	}
 	end := s.i
 	s.i = start + 1
@@ -506,27 +506,27 @@ func (d *Decoder) readTags(inf *ai.Inference) (error, bool) {
 		name, problem := d.names.get(key)
 		if problem != "" {
 			s.i = end
-			return &ai.FieldError{Field: "tags." + clip(key), Problem: problem}, true
+			return true, &ai.FieldError{Field: "tags." + clip(key), Problem: problem}
 		}
 		s.colon()
 		if s.peek() != '"' {
 			s.i = end
-			return wrong("tags."+name, "a string"), true
+			return true, wrong("tags."+name, "a string")
 		}
 		b, _ := d.readText()
 		if p := checkText(b, ai.MaxTextLength); p != "" {
 			s.i = end
-			return &ai.FieldError{Field: "tags." + name, Problem: p}, true
+			return true, &ai.FieldError{Field: "tags." + name, Problem: p}
 		}
 		tags[name] = d.text(b)
 	}
 	if len(tags) > ai.MaxTags {
-		return &ai.FieldError{Field: "tags", Problem: fmt.Sprintf("%d tags, the limit is %d", len(tags), ai.MaxTags)}, true
+		return true, &ai.FieldError{Field: "tags", Problem: fmt.Sprintf("%d tags, the limit is %d", len(tags), ai.MaxTags)}
 	}
 	if len(tags) == 0 {
-		return nil, true
+		return true, nil
 	}
 	d.tags, d.tagRaw = tags, append(d.tagRaw[:0], raw...)
 	inf.Tags = tags
-	return nil, true
+	return true, nil
 }
