@@ -23,12 +23,12 @@ export function Palette({ opened, close }: { opened: boolean; close: () => void 
       opened={opened}
       onClose={close}
       withCloseButton={false}
-      title={null}
+      title={t.palette}
+      classNames={{ header: 'mw-hidden' }}
       padding="xs"
       size={560}
       yOffset="10vh"
       transitionProps={{ duration: 0 }}
-      aria-label={t.palette}
     >
       <Inner close={close} />
     </Modal>

@@ -1,0 +1,245 @@
+// The pages with the data of a real modelwatch: two versions of a model that drift, a target that is down, an alert.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { browse, feed, freePort, start, until } from './harness.mjs';
+
+const modelwatch = `inferences:
+  window: 5s
+  lateness: 1s
+  baseline: {records: 600, minimum: 200}
+`;
+
+let server;
+let sender;
+let browser;
+
+before(async () => {
+  const dead = await freePort();
+  server = await start({
+    'modelwatch.yml': modelwatch,
+    'prometheus.yml': `global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [rules.yml]
+scrape_configs:
+  - job_name: gone
+    static_configs: [{targets: ['127.0.0.1:${dead}']}]
+`,
+    'rules.yml': `groups:
+  - name: test
+    rules:
+      - alert: TargetDown
+        expr: up == 0
+        labels: {severity: critical}
+        annotations: {summary: '{{ $labels.job }} does not answer'}
+`,
+  });
+  sender = feed(server.url);
+  const versions = async () => (await server.get('/ai/v1/services')).services.find((s) => s.service === 'shop')?.models ?? [];
+  await until('baselines', async () => (await versions()).length === 2 && (await versions()).every((v) => v.baseline && v.window), 90);
+  sender.drift();
+  await until('drift to be found', async () => {
+    const { services } = await server.get('/ai/v1/services');
+    return services[0].layers.find((l) => l.layer === 'data').findings.some((f) => f.kind === 'drift' && f.feature === 'age');
+  }, 90);
+  browser = await browse(server.url);
+}, { timeout: 240_000 });
+
+after(async () => {
+  await browser?.close();
+  await sender?.stop();
+  await server?.stop();
+});
+
+const places = {
+  overview: '/',
+  traffic: '/services/shop',
+  accuracy: '/services/shop?tab=accuracy',
+  data: '/services/shop?tab=data&feature=age',
+  compare: '/services/shop?tab=compare&with=v1&version=v2',
+  baselines: '/services/shop?tab=baselines',
+  inferences: '/services/shop?tab=inferences',
+  resources: '/services/shop?tab=resources',
+  targets: '/status',
+  discovery: '/status/discovery',
+  cardinality: '/status/cardinality',
+  storage: '/status/storage',
+  configuration: '/status/configuration',
+  about: '/status/about',
+  'no such page': '/nothing-here',
+};
+
+const looks = {
+  'English, light': {},
+  '简体中文, dark': { locale: 'zh-CN', scheme: 'dark' },
+  '390 px, dark': { width: 390, height: 844, scheme: 'dark' },
+};
+
+for (const [look, options] of Object.entries(looks)) {
+  describe(look, () => {
+    for (const [name, path] of Object.entries(places)) {
+      test(`${name}: no error, no foreign request, axe clean`, async () => {
+        const tab = await browser.open(options);
+        await tab.go(path);
+        await tab.settled();
+        assert.equal(await tab.page.locator('h1').count(), 1, 'one heading');
+        await tab.clean();
+        await tab.close();
+      });
+    }
+  });
+}
+
+test('the overview says what is wrong and why, and leads there', async () => {
+  const tab = await browser.open();
+  await tab.go('/');
+  await tab.page.getByText('TargetDown').first().waitFor();
+  await tab.page.getByText('gone does not answer').first().waitFor();
+  const row = tab.page.getByRole('row').filter({ hasText: 'shop' });
+  const data = row.getByRole('cell').nth(3);
+  await data.getByText('Degraded').waitFor();
+  assert.match(await data.innerText(), /age|income/);
+  await data.getByRole('link').click();
+  await tab.page.waitForURL(/\/services\/shop\?.*tab=data/);
+  await tab.page.getByRole('button', { name: 'age', exact: true }).first().click();
+  await tab.page.getByText('Distribution: baseline and last window').waitFor();
+  assert.match(tab.page.url(), /feature=age/);
+  await tab.clean();
+  await tab.close();
+});
+
+test('a target that is down says what to try', async () => {
+  const tab = await browser.open();
+  await tab.go('/status');
+  await tab.page.getByText('connection refused').waitFor();
+  await tab.page.getByText('Nothing listens at this address').waitFor();
+  await tab.close();
+});
+
+test('the keyboard leads everywhere', async () => {
+  const tab = await browser.open();
+  await tab.go('/');
+  await tab.page.getByRole('heading', { level: 1 }).waitFor();
+  await tab.page.keyboard.press('g');
+  await tab.page.keyboard.press('s');
+  await tab.page.waitForURL(/\/status/);
+  await tab.page.keyboard.press('?');
+  await tab.page.getByRole('dialog').getByText('Keyboard shortcuts').waitFor();
+  await tab.clean();
+  await tab.page.keyboard.press('Escape');
+  await tab.page.getByRole('dialog').waitFor({ state: 'detached' });
+  await tab.page.keyboard.press('Control+k');
+  await tab.page.getByRole('combobox').fill('overview');
+  await tab.clean();
+  await tab.page.keyboard.press('Enter');
+  await tab.page.waitForURL((u) => u.pathname === '/');
+  await tab.page.keyboard.press('Control+k');
+  await tab.page.getByRole('combobox').fill('language 简体');
+  await tab.page.keyboard.press('Enter');
+  await tab.page.getByRole('heading', { name: '总览' }).waitFor();
+  assert.equal(await tab.page.evaluate(() => document.documentElement.lang), 'zh-CN');
+  await tab.close();
+});
+
+test('the URL holds the time range, and links keep it', async () => {
+  const tab = await browser.open();
+  await tab.go('/?range=6h');
+  await tab.page.getByRole('button', { name: 'Time range: Last 6 hours' }).waitFor();
+  await tab.page.getByRole('link', { name: 'Targets & status' }).click();
+  await tab.page.waitForURL(/\/status\?range=6h/);
+  await tab.page.getByRole('button', { name: /Time range/ }).click();
+  await tab.page.getByRole('button', { name: 'Last 15 minutes' }).click();
+  await tab.page.waitForURL(/range=15m/);
+  await tab.close();
+});
+
+test('a refresh asks only for the new end of a range', async () => {
+  const tab = await browser.open();
+  const asked = [];
+  tab.page.on('request', (r) => {
+    if (r.url().includes('/query_range')) asked.push(new URLSearchParams(r.postData() ?? ''));
+  });
+  await tab.go('/services/shop?range=1h&refresh=off');
+  await tab.settled();
+  const first = asked.splice(0);
+  const keys = first.map((p) => p.toString());
+  assert.equal(new Set(keys).size, keys.length, 'no range query is sent twice');
+  await until('the next step', async () => {
+    await tab.page.keyboard.press('r');
+    return asked.length > 0;
+  }, 40);
+  for (const p of asked) assert.ok(Number(p.get('end')) - Number(p.get('start')) < 600, `asked for ${p}`);
+  await tab.close();
+});
+
+test('a baseline is confirmed, and one is made of a range', async () => {
+  const tab = await browser.open();
+  await tab.go('/services/shop?tab=baselines&version=v1');
+  await tab.page.getByText('Nobody has confirmed it yet').first().waitFor();
+  await tab.page.getByRole('button', { name: 'Confirm' }).first().click();
+  await tab.page.getByText('Nobody has confirmed it yet').waitFor({ state: 'detached' });
+  await tab.page.getByRole('button', { name: 'New baseline' }).click();
+  await tab.page.getByLabel('Note').fill('made by a test');
+  await tab.clean();
+  await tab.page.getByRole('button', { name: 'Make baseline' }).click();
+  await tab.page.getByText('time range: made by a test').waitFor({ timeout: 30_000 });
+  await tab.close();
+});
+
+test('old data stays shown while reading it again fails', async () => {
+  const tab = await browser.open();
+  await tab.go('/?refresh=1s');
+  await tab.page.getByRole('row').filter({ hasText: 'shop' }).waitFor();
+  await tab.page.route('**/ai/v1/services', (r) => r.fulfill({ status: 503, contentType: 'application/json', body: '{"error":"the disk is full"}' }));
+  await tab.page.getByText('the disk is full').waitFor();
+  assert.ok(await tab.page.getByRole('row').filter({ hasText: 'shop' }).isVisible());
+  await tab.page.unroute('**/ai/v1/services');
+  await tab.page.getByText('the disk is full').waitFor({ state: 'detached' });
+  await tab.close();
+});
+
+test('a thousand services are listed without drawing them all', async () => {
+  const tab = await browser.open();
+  const { services, ...rest } = await server.get('/ai/v1/services');
+  const many = Array.from({ length: 1000 }, (_, i) => ({ ...services[0], service: `service-${String(i).padStart(4, '0')}` }));
+  await tab.page.route('**/ai/v1/services', (r) => r.fulfill({ json: { ...rest, services: many } }));
+  await tab.go('/');
+  await tab.page.getByText('service-0000', { exact: true }).waitFor();
+  assert.ok((await tab.page.getByRole('row').count()) < 80);
+  await tab.page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+  await tab.page.getByText('service-0999', { exact: true }).waitFor();
+  assert.ok((await tab.page.getByRole('row').count()) < 80);
+  await tab.page.getByLabel('Filter services').fill('0500');
+  await tab.page.getByText('service-0500', { exact: true }).waitFor();
+  assert.equal(await tab.page.getByRole('row').count(), 2);
+  await tab.clean();
+  await tab.close();
+});
+
+test('the overview is usable within a second of a cold start', async () => {
+  const tab = await browser.open();
+  const begin = performance.now();
+  await tab.go('/');
+  await tab.page.getByRole('row').filter({ hasText: 'shop' }).waitFor();
+  const took = performance.now() - begin;
+  console.log(`overview usable after ${took.toFixed(0)} ms`);
+  // The budget is one second; a machine that is busy with other tests gets more.
+  assert.ok(took < 3000, `${took} ms`);
+  await tab.close();
+});
+
+test('before anything came, the overview says how to begin', async () => {
+  const fresh = await start();
+  const other = await browse(fresh.url);
+  try {
+    for (const options of Object.values(looks)) {
+      const tab = await other.open(options);
+      await tab.go('/');
+      await tab.page.getByText('/ai/v1/inferences').first().waitFor();
+      await tab.settled();
+      await tab.clean();
+      await tab.close();
+    }
+  } finally {
+    await other.close();
+    await fresh.stop();
+  }
+});
