@@ -23,6 +23,8 @@ import { exploreWords } from './words';
 const letter = (i: number) => String.fromCharCode(65 + (i % 26));
 /** Queries beyond these are not run: a page is not a report. */
 const most = 8;
+/** About one point a pixel. */
+const points = 1000;
 
 /** Metrics asks PromQL: several queries, one graph or a table each. */
 export function Metrics() {
@@ -130,7 +132,7 @@ function Graph() {
   const f = useFormat();
   const { from, to, setRange } = useTime();
   const [state, change] = useAsked();
-  const step = stepFor(from, to, 400);
+  const step = stepFor(from, to, points);
   const asked = state.exprs
     .map((expr, i) => ({ expr, name: letter(i), i }))
     .filter((q) => q.expr.trim() && !state.hidden.includes(q.i));
