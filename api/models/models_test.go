@@ -252,7 +252,7 @@ func prune(x any) any {
 		for k, v := range x {
 			x[k] = prune(v)
 			switch k {
-			case "p_value", "adjusted_p_value", "p_value_threshold", "statistic", "score", "weight":
+			case "p_value", "adjusted_p_value", "p_value_threshold", "alpha", "statistic", "score", "weight":
 				if _, ok := x[k].(json.Number); ok {
 					x[k] = "number" // The business of ai/drift's own scripts.
 				}
@@ -275,10 +275,11 @@ func prune(x any) any {
 		}
 		return json.Number(fmt.Sprintf("%.4g", x))
 	case string:
-		x = figures.ReplaceAllString(x, "…")
-		if len(x) > 300 {
-			return x[:300] + "…"
+		text := figures.ReplaceAllString(x, "…")
+		if len(text) > 300 {
+			text = strings.ToValidUTF8(text[:300], "") + "…"
 		}
+		return text
 	}
 	return x
 }
