@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,10 +112,10 @@ func batch(id string, ids ...string) Batch {
 func TestAppendDeliversOnceAndInOrder(t *testing.T) {
 	dir := t.TempDir()
 	s, a := open(t, dir, nil)
-	released := 0
+	var released atomic.Int32
 	for i := range 5 {
 		b := batch(fmt.Sprint("b", i), fmt.Sprint(i, "a"), fmt.Sprint(i, "b"))
-		b.Release = func() { released++ }
+		b.Release = func() { released.Add(1) }
 		duplicate, err := s.Append(t.Context(), b)
 		require.NoError(t, err)
 		require.False(t, duplicate)
@@ -123,7 +124,7 @@ func TestAppendDeliversOnceAndInOrder(t *testing.T) {
 		require.True(t, duplicate, "the same batch again")
 	}
 	require.NoError(t, s.Close())
-	require.Equal(t, 10, released, "each hand-over is released once")
+	require.Equal(t, int32(10), released.Load(), "each hand-over is released once")
 	want := []string{"0a", "0b", "1a", "1b", "2a", "2b", "3a", "3b", "4a", "4b"}
 	require.Equal(t, want, a.got())
 
