@@ -66,9 +66,12 @@ func ndjson(rng *rand.Rand, m, n int, ids bool) []byte {
 // stream writes the same as Arrow.
 func stream(rng *rand.Rand, m, n int) []byte {
 	fields := []arrow.Field{
-		{Name: "model", Type: arrow.BinaryTypes.String}, {Name: "service", Type: arrow.BinaryTypes.String},
-		{Name: "model_version", Type: arrow.BinaryTypes.String}, {Name: "endpoint", Type: arrow.BinaryTypes.String},
-		{Name: "duration_seconds", Type: arrow.PrimitiveTypes.Float64}, {Name: "status_code", Type: arrow.PrimitiveTypes.Int16},
+		{Name: "model", Type: arrow.BinaryTypes.String},
+		{Name: "service", Type: arrow.BinaryTypes.String},
+		{Name: "model_version", Type: arrow.BinaryTypes.String},
+		{Name: "endpoint", Type: arrow.BinaryTypes.String},
+		{Name: "duration_seconds", Type: arrow.PrimitiveTypes.Float64},
+		{Name: "status_code", Type: arrow.PrimitiveTypes.Int16},
 		{Name: "prediction", Type: arrow.PrimitiveTypes.Float64},
 	}
 	for f := range features {

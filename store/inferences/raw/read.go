@@ -120,8 +120,11 @@ func (s *Store) listDay(ctx context.Context, d *day, f *Filter, out []Row) (_ []
 	var where []string
 	var args []any
 	for _, c := range [...]struct{ column, value string }{
-		{"service", f.Service}, {"model", f.Model}, {"model_version", f.Version},
-		{"endpoint", f.Endpoint}, {"request_id", f.RequestID},
+		{"service", f.Service},
+		{"model", f.Model},
+		{"model_version", f.Version},
+		{"endpoint", f.Endpoint},
+		{"request_id", f.RequestID},
 	} {
 		if c.value != "" {
 			where, args = append(where, c.column+" = ?"), append(args, c.value)
@@ -137,10 +140,11 @@ func (s *Store) listDay(ctx context.Context, d *day, f *Filter, out []Row) (_ []
 		where, args = append(where, "epoch_ns(timestamp) < ?"), append(args, f.Until.UnixNano())
 	}
 	q := "SELECT epoch_ns(timestamp), failed, weight, duration_seconds, status_code, input_tokens, output_tokens, time_to_first_token_seconds"
+	columns := make([]string, len(textColumns))
 	for i, column := range textColumns {
-		q += [2]string{", [", ", "}[min(i, 1)] + fmt.Sprintf("CAST(encode(nullif(%s, '')) AS BIT)", column)
+		columns[i] = fmt.Sprintf("CAST(encode(nullif(%s, '')) AS BIT)", column)
 	}
-	q += "] FROM " + d.catalog + ".inferences"
+	q += ", [" + strings.Join(columns, ", ") + "] FROM " + d.catalog + ".inferences"
 	if len(where) > 0 {
 		q += " WHERE " + strings.Join(where, " AND ")
 	}
