@@ -44,7 +44,7 @@ export function Layers({ layers }: { layers: LayerState[] }) {
               </Text>
             )}
             {reasons.slice(0, shown).map((r) => (
-              <Text key={r} size="xs" lineClamp={3} title={r}>
+              <Text key={r} size="xs" lineClamp={2} title={r}>
                 {r}
               </Text>
             ))}
