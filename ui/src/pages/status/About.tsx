@@ -77,11 +77,11 @@ function Sources() {
           rows={sources}
           rowKey={(s) => s.name}
           columns={[
-            { id: 'name', title: t.name, width: '10rem', cell: (s) => s.name },
+            { id: 'name', title: t.name, width: 'minmax(0, 0.7fr)', cell: (s) => s.name },
             {
               id: 'state',
               title: t.state,
-              width: '12rem',
+              width: 'minmax(0, 0.8fr)',
               cell: (s) => (
                 <StatusMark health={s.ok ? 'healthy' : 'unknown'} word={s.ok ? t.connected : t.notConnected} />
               ),
