@@ -52,9 +52,9 @@ test('PromQL is completed, marked where it is wrong, formatted and run', async (
   // What is wrong is said by the editor, and by the server when it is run.
   await editor.click();
   await page.keyboard.press('Control+A');
-  await page.keyboard.type('sum(up');
+  await page.keyboard.type('up + ');
   await page.keyboard.press('Escape');
-  await page.locator('.cm-lintRange-error').first().waitFor();
+  await page.locator('.cm-lintRange-error, .cm-lintPoint-error').first().waitFor();
   await page.getByRole('button', { name: 'Run' }).click();
   await page.getByRole('alert').filter({ hasText: 'parse error' }).waitFor();
   await close();
@@ -307,7 +307,7 @@ for (const look of [
       await page.locator('main').waitFor();
       await wait(1200);
       if (address.includes('view=logs') === false && address.includes('logs=')) {
-        await page.locator('section button[aria-expanded=false]').first().click();
+        await page.locator('section[tabindex] button[aria-expanded=false]').first().click();
         await wait(300);
       }
       await clean();
