@@ -54,7 +54,7 @@ test('PromQL is completed, marked where it is wrong, formatted and run', async (
   await page.keyboard.press('Control+A');
   await page.keyboard.type('up + ');
   await page.keyboard.press('Escape');
-  await page.locator('.cm-lintRange-error, .cm-lintPoint-error').first().waitFor();
+  await page.locator('.cm-lintRange-error, .cm-lintPoint-error').first().waitFor({ state: 'attached' });
   await page.getByRole('button', { name: 'Run' }).click();
   await page.getByRole('alert').filter({ hasText: 'parse error' }).waitFor();
   await close();
