@@ -12,7 +12,7 @@ import (
 // Weights of the tests of a feature: how the false alarms that it may have are
 // shared out among them. The p-value of a feature is the smallest of p/weight
 // (Bonferroni with weights), which holds however the tests depend on each other.
-// A test that cannot be made leaves its share to the first one.
+// Tests that cannot be made leave their share to the others.
 const (
 	weightMissing    = 0.15
 	weightUnseen     = 0.05
@@ -47,13 +47,9 @@ func (e *Evaluator) tests(tests []Test, b *prepared, w *ai.Profile, name string,
 	if bp.Rows() >= uint64(e.opt.MinBaselineRows) && w.Rows() >= uint64(e.opt.MinRows) {
 		gone, goneRef := float64(w.Missing+w.Absent), float64(bp.Missing+bp.Absent)
 		if gone+goneRef > 0 {
-			weight := weightMissing
-			if !values {
-				weight = 1
-			}
 			m, n := float64(w.Rows()), float64(bp.Rows())
-			tests = append(tests, e.twoShares(MethodMissing, weight, gone, m-gone, goneRef, n-goneRef))
-			left -= weight
+			tests = append(tests, e.twoShares(MethodMissing, weightMissing, gone, m-gone, goneRef, n-goneRef))
+			left -= weightMissing
 		}
 	}
 	if values {
@@ -63,8 +59,13 @@ func (e *Evaluator) tests(tests []Test, b *prepared, w *ai.Profile, name string,
 		}
 		tests = e.valueTests(tests, b, w, method, left, s)
 	}
-	if len(tests) == from && reason == "" {
-		reason = b.incomparable()
+	switch len(tests) - from {
+	case 0:
+		if reason == "" {
+			reason = b.incomparable()
+		}
+	case 1:
+		tests[from].Weight = 1
 	}
 	return tests, reason
 }
