@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -57,7 +58,8 @@ func run(ctx context.Context) error {
 
 // serve serves until ctx ends.
 func serve(ctx context.Context, address, dir, promtail string) error {
-	s, err := server.New(ctx, local.Options{Dir: dir})
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s, err := server.New(ctx, local.Options{Dir: dir, Logger: logger})
 	if err != nil {
 		return err
 	}

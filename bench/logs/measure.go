@@ -366,9 +366,13 @@ func tailed(ctx context.Context, o options, res *results) error {
 	return p.close()
 }
 
+// size is what a store has on disk, without the scratch space that ends with the process.
 func size(dir string) int64 {
 	var n int64
 	_ = filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == "tmp" {
+			return filepath.SkipDir
+		}
 		if err == nil && d.Type().IsRegular() {
 			if info, err := d.Info(); err == nil {
 				n += info.Size()

@@ -425,7 +425,7 @@ func testDelete(t *testing.T, subject Subject) {
 // testMany reads more than one batch and more than one window.
 func testMany(t *testing.T, subject Subject) {
 	s, b := subject.Open(t), base()
-	const n = 20_000
+	const n = 6000
 	streams := make([]logs.Stream, 4)
 	for i := range streams {
 		streams[i].Labels = labels.FromStrings("app", "many", "n", fmt.Sprint(i))
@@ -451,14 +451,16 @@ func testMany(t *testing.T, subject Subject) {
 			if order == logs.Backward {
 				i = n - 1 - k
 			}
-			require.Equal(t, fmt.Sprintf(`{app="many", n="%d"} %d "line %d"`, i%4, int64(i)*ms, i), line)
+			if want := fmt.Sprintf(`{app="many", n="%d"} %d "line %d"`, i%4, int64(i)*ms, i); line != want {
+				require.Equal(t, want, line)
+			}
 		}
 	}
 	sel.Order, sel.Limit = logs.Backward, 10
 	sel.Filters = []logs.LineFilter{{Op: logs.Match, Patterns: []string{"7$"}}}
 	got := Read(t, s, sel, b)
 	require.Len(t, got, 10)
-	require.Contains(t, got[9], `"line 19907"`)
+	require.Contains(t, got[9], `"line 5907"`)
 }
 
 func testColumns(t *testing.T, subject Subject) {

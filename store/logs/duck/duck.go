@@ -148,35 +148,26 @@ func (c *Conn) Exec(ctx context.Context, sql string) error {
 		return err
 	}
 	defer c.guard(ctx)()
-	var res bindings.Result
-	defer bindings.DestroyResult(&res)
-	if bindings.Query(c.c, sql, &res) == bindings.StateError {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		return newError(bindings.ResultErrorType(&res), bindings.ResultError(&res))
+	err := c.run(sql)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
 	}
-	return nil
+	return err
 }
 
-// Query runs one statement and streams its result.
+// Query runs one statement that only reads and streams its result. No transaction may be open.
+//
+// The statement is planned and run in one transaction of its own. Planned outside of it, conditions that hold for all rows
+// there are would be left out of the plan, and rows that are committed before it runs would pass them.
 func (c *Conn) Query(ctx context.Context, sql string) (*Rows, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var stmt bindings.PreparedStatement
-	defer bindings.DestroyPrepare(&stmt)
-	if bindings.Prepare(c.c, sql, &stmt) == bindings.StateError {
-		return nil, newError(bindings.ErrorTypeInvalid, bindings.PrepareError(stmt))
+	if err := c.run("BEGIN TRANSACTION READ ONLY"); err != nil {
+		return nil, err
 	}
-	var pending bindings.PendingResult
-	defer bindings.DestroyPending(&pending)
-	if bindings.PendingPreparedStreaming(stmt, &pending) == bindings.StateError {
-		return nil, newError(bindings.ErrorTypeInvalid, bindings.PendingError(pending))
-	}
-	r := &Rows{ctx: ctx, end: c.guard(ctx)}
-	if bindings.ExecutePending(pending, &r.res) == bindings.StateError {
-		err := error(newError(bindings.ResultErrorType(&r.res), bindings.ResultError(&r.res)))
+	r := &Rows{ctx: ctx, c: c, end: c.guard(ctx)}
+	if err := c.query(sql, r); err != nil {
 		r.Close()
 		if cause := ctx.Err(); cause != nil {
 			err = cause
@@ -184,6 +175,33 @@ func (c *Conn) Query(ctx context.Context, sql string) (*Rows, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+func (c *Conn) query(sql string, r *Rows) error {
+	var stmt bindings.PreparedStatement
+	defer bindings.DestroyPrepare(&stmt)
+	if bindings.Prepare(c.c, sql, &stmt) == bindings.StateError {
+		return newError(bindings.ErrorTypeInvalid, bindings.PrepareError(stmt))
+	}
+	var pending bindings.PendingResult
+	defer bindings.DestroyPending(&pending)
+	if bindings.PendingPreparedStreaming(stmt, &pending) == bindings.StateError {
+		return newError(bindings.ErrorTypeInvalid, bindings.PendingError(pending))
+	}
+	if bindings.ExecutePending(pending, &r.res) == bindings.StateError {
+		return newError(bindings.ResultErrorType(&r.res), bindings.ResultError(&r.res))
+	}
+	return nil
+}
+
+// run runs a statement that nobody can interrupt.
+func (c *Conn) run(sql string) error {
+	var res bindings.Result
+	defer bindings.DestroyResult(&res)
+	if bindings.Query(c.c, sql, &res) == bindings.StateError {
+		return newError(bindings.ResultErrorType(&res), bindings.ResultError(&res))
+	}
+	return nil
 }
 
 // Quote writes s as an SQL expression for exactly that text. A statement cannot hold a zero byte, so one is spelt out.

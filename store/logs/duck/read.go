@@ -10,6 +10,7 @@ import (
 // Rows is a result that is still being computed. It belongs to its connection, which can do nothing else until Close.
 type Rows struct {
 	ctx context.Context
+	c   *Conn
 	res bindings.Result
 	end func()
 }
@@ -33,6 +34,8 @@ func (r *Rows) Next() (*Chunk, error) {
 func (r *Rows) Close() {
 	bindings.DestroyResult(&r.res)
 	r.end()
+	// The transaction has only read; there is nothing to lose if it has ended by itself.
+	_ = r.c.run("ROLLBACK")
 }
 
 // Chunk is a run of rows in columns. Everything read from it points into DuckDB's memory and ends with Close.

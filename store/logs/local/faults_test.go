@@ -19,6 +19,7 @@ import (
 	"github.com/modelwatch/modelwatch/logs"
 	logstore "github.com/modelwatch/modelwatch/store/logs"
 	"github.com/modelwatch/modelwatch/store/logs/contract"
+	"github.com/modelwatch/modelwatch/store/logs/duck"
 )
 
 // lines makes n entries of a stream from a time on, one a millisecond.
@@ -326,4 +327,35 @@ func TestFollow(t *testing.T) {
 	<-slow
 	_, ok = <-slow
 	require.False(t, ok, "who is too slow is cut off")
+}
+
+// TestReadableByOthers opens a day's file as anybody with DuckDB would.
+func TestReadableByOthers(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(t.Context(), Options{Dir: dir})
+	require.NoError(t, err)
+	_, b, _ := days()
+	require.NoError(t, s.Append(t.Context(), lines("a", b, 100)))
+	require.NoError(t, s.Seal(t.Context(), b.Format(time.DateOnly)))
+	require.NoError(t, s.Append(t.Context(), lines("b", b, 10)))
+	require.NoError(t, s.Close())
+	for name, want := range map[string]int{".1.duckdb": 100, ".1.hot.duckdb": 10} {
+		path := filepath.Join(dir, b.Format(time.DateOnly)+name)
+		for _, mode := range []string{"opened", "attached"} {
+			file, from := path, "entries"
+			if mode == "attached" {
+				file, from = "", "other.entries"
+			}
+			db, err := duck.Open(file, nil)
+			require.NoError(t, err)
+			c, err := db.Conn()
+			require.NoError(t, err)
+			if mode == "attached" {
+				require.NoError(t, c.Exec(t.Context(), "ATTACH "+duck.Quote(path)+" AS other (READ_ONLY)"))
+			}
+			require.NoError(t, c.Exec(t.Context(), fmt.Sprintf("SELECT CASE WHEN count(*) = %d AND min(labels) LIKE '{\"app\"%%' AND min(time) = make_timestamp_ns(%d) THEN 1 ELSE error('wrong') END FROM %s", want, b.UnixNano(), from)), "%s %s", name, mode)
+			c.Close()
+			db.Close()
+		}
+	}
 }

@@ -24,7 +24,9 @@ type source struct {
 	// streams are the numbers that were selected; all is set if these are all that the segment has.
 	streams []uint32
 	all     bool
-	// rows and bytes are an estimate of what lies in the range; metadata is set if some of it has metadata.
+	// known is the number of streams that the segment had when the plan was made.
+	known int
+	// rows and bytes are an estimate of what lies in the range; metadata is set if some of it may have metadata.
 	rows, bytes int64
 	metadata    bool
 	// entry is the condition on entry labels in SQL, or "".
@@ -73,7 +75,7 @@ func (s *Store) plan(matchers, entry []*labels.Matcher, start, end int64) *plan 
 
 // look returns what is to be read of a segment, or nil for nothing.
 func (p *plan) look(g *segment, matchers, entry []*labels.Matcher, start, end int64) *source {
-	src := &source{seg: g, first: math.MaxInt64, last: math.MinInt64}
+	src := &source{seg: g, first: math.MaxInt64, last: math.MinInt64, known: len(g.streams)}
 	all := true
 	for i := range g.streams {
 		st := &g.streams[i]
@@ -94,7 +96,8 @@ func (p *plan) look(g *segment, matchers, entry []*labels.Matcher, start, end in
 		}
 		src.index[i] = p.number(st.labels)
 		src.streams = append(src.streams, id)
-		src.metadata = src.metadata || st.metadata
+		// An entry with metadata may come to a hot segment until the query runs.
+		src.metadata = src.metadata || st.metadata || !g.sealed
 		first, last := max(st.first, start), min(st.last, end-1)
 		src.first, src.last = min(src.first, first), max(src.last, last)
 		share := 1.0
@@ -172,7 +175,7 @@ func (src *source) where(start, end int64, filters []logs.LineFilter) string {
 	switch {
 	case src.all:
 		// Streams that came after the plan was made are not ours.
-		parts = append(parts, fmt.Sprintf("stream < %d", len(src.seg.streams)))
+		parts = append(parts, fmt.Sprintf("stream < %d", src.known))
 	case len(src.streams) == 1:
 		parts = append(parts, fmt.Sprintf("stream = %d", src.streams[0]))
 	default:

@@ -19,6 +19,7 @@ func (s *Store) housekeep(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
+		s.dropStale(ctx)
 		for _, err := range []error{s.sealDue(ctx), s.Retain(ctx), s.runDeletes(ctx)} {
 			if err != nil && ctx.Err() == nil {
 				s.o.Logger.Error("log store housekeeping", "err", err)
@@ -294,13 +295,25 @@ func (s *Store) discard(g *segment) {
 	s.drop(context.Background(), g)
 }
 
+// dropStale tries again to let go of replaced segments that were in use.
+func (s *Store) dropStale(ctx context.Context) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	stale := s.stale
+	s.stale = nil
+	for _, g := range stale {
+		s.drop(ctx, g)
+	}
+}
+
 // drop detaches a segment and removes its files. The caller holds writing.
 func (s *Store) drop(ctx context.Context, g *segment) {
 	if s.writer == nil {
 		return // The store is closed; the file is removed when it is opened again.
 	}
 	if err := g.detach(ctx, s.writer); err != nil {
-		s.o.Logger.Warn("detach replaced log file", "file", filepath.Base(g.path), "err", err)
+		s.o.Logger.Warn("detach replaced log file; trying again", "file", filepath.Base(g.path), "err", err)
+		s.stale = append(s.stale, g)
 		return
 	}
 	if err := g.remove(); err != nil {
@@ -379,7 +392,7 @@ func (s *Store) reopen(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shut()
-	s.days = map[int64]*day{}
+	s.days, s.stale = map[int64]*day{}, nil
 	s.recent.forget()
 	if err := s.open(ctx); err != nil {
 		s.shut()

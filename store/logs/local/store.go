@@ -42,6 +42,8 @@ type Store struct {
 	writer  *duck.Conn
 	arena   *duck.Arena
 	recent  *recent
+	// stale are replaced segments that could not be let go yet.
+	stale []*segment
 
 	// mu guards days and everything in segments that says so, db and the pool.
 	mu      sync.RWMutex
