@@ -275,7 +275,9 @@ func (a *App) setUp() error {
 
 // Start begins to work and tells people where to look.
 func (a *App) Start() error {
-	a.inferences.Start()
+	if err := a.inferences.Start(); err != nil {
+		return err
+	}
 	a.background("judging models", a.inferences.Run)
 	a.background("asking for facts", a.facts.run)
 	a.background("watching the disk", a.alertWhenFull(a.guard))

@@ -48,7 +48,7 @@ func TestParameters(t *testing.T) {
 
 func TestBadParameters(t *testing.T) {
 	for query, want := range map[string]string{
-		"?mod=x":                    `parameter "mod" is not known: use service, model, version,`,
+		"?mod=x":                      `parameter "mod" is not known: use service, model, version,`,
 		"?model=x&model=y":            `parameter "model" is given 2 times`,
 		"?since=yesterday":            `since is "yesterday": want RFC 3339 (2006-01-02T15:04:05Z), Unix seconds, or how long ago (15m)`,
 		"?until=1e99":                 `until is "1e99"`,

@@ -212,9 +212,15 @@ func (p *Pipeline) checkpoint() error {
 
 // Start replays what lies behind the last checkpoint, and then takes what
 // arrives.
-func (p *Pipeline) Start() {
+func (p *Pipeline) Start() error {
 	p.saved = time.Now()
+	// If the process died between keeping the state and telling the log so, the
+	// log is told now: what the state holds must not be delivered again.
+	if err := p.Store.Checkpoint(p.restored); err != nil {
+		return fmt.Errorf("go on from the last checkpoint: %w", err)
+	}
 	p.Store.Start()
+	return nil
 }
 
 // Run judges, and reads files, until ctx ends.

@@ -16,8 +16,11 @@ func TestSampledRowsComeBack(t *testing.T) {
 	t.Parallel()
 	want := ai.Inference{
 		Features: []ai.Feature{
-			{Name: "n", Value: ai.Number(math.Inf(-1))}, {Name: "s", Value: ai.String("ü")}, {Name: "b", Value: ai.Bool(true)},
-			{Name: "v", Value: ai.Vector([]float64{1, -2.5})}, {Name: "m", Value: ai.Value{}},
+			{Name: "n", Value: ai.Number(math.Inf(-1))},
+			{Name: "s", Value: ai.String("ü")},
+			{Name: "b", Value: ai.Bool(true)},
+			{Name: "v", Value: ai.Vector([]float64{1, -2.5})},
+			{Name: "m", Value: ai.Value{}},
 		},
 		Prediction: ai.String(""), Probabilities: []ai.ClassProbability{{Class: "yes", P: 0.25}}, StatusCode: 500,
 	}

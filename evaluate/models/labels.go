@@ -62,9 +62,9 @@ func (l *labels) add(in *Labelled, inf *ai.Inference, opt *Options) {
 
 // bucket returns the bucket of a time, and makes it if there is none.
 func (l *labels) bucket(t time.Time, opt *Options) *labelBucket {
-	for i := len(l.buckets) - 1; i >= 0; i-- {
-		if l.buckets[i].Contains(t) {
-			return l.buckets[i]
+	for _, v := range slices.Backward(l.buckets) {
+		if v.Contains(t) {
+			return v
 		}
 	}
 	b := &labelBucket{Window: l.at(t, opt.Windows.Length), counts: performance.NewWindow(l.task)}

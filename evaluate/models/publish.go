@@ -67,7 +67,7 @@ func (e *Engine) publish(now time.Time) {
 	x := new(exposition)
 	for _, m := range series.Catalogue() {
 		if list := byMetric[m]; len(list) > 0 {
-			x.families = append(x.families, &dto.MetricFamily{Name: proto.String(m.Name), Help: proto.String(m.Help), Type: typeOf(m), Metric: list})
+			x.families = append(x.families, &dto.MetricFamily{Name: new(m.Name), Help: new(m.Help), Type: typeOf(m), Metric: list})
 		}
 	}
 	e.published.Store(x)
@@ -130,9 +130,9 @@ func convert(set *series.Set) map[*series.Metric][]*dto.Metric {
 		s := &set.Samples[i]
 		m := &dto.Metric{Label: pairs(s.Metric.Labels, s.Values)}
 		if s.Metric.Type == series.Counter {
-			m.Counter = &dto.Counter{Value: proto.Float64(s.Value)}
+			m.Counter = &dto.Counter{Value: new(s.Value)}
 		} else {
-			m.Gauge = &dto.Gauge{Value: proto.Float64(s.Value)}
+			m.Gauge = &dto.Gauge{Value: new(s.Value)}
 		}
 		out[s.Metric] = append(out[s.Metric], m)
 	}
@@ -162,11 +162,11 @@ func pairs(names, values []string) []*dto.LabelPair {
 
 func histogram(h *series.HistogramSample) *dto.Histogram {
 	out := &dto.Histogram{
-		SampleCount: proto.Uint64(h.Count), SampleSum: proto.Float64(h.Sum),
-		Schema: proto.Int32(h.Native.Schema), ZeroThreshold: proto.Float64(h.Native.ZeroThreshold), ZeroCount: proto.Uint64(h.Native.ZeroCount),
+		SampleCount: new(h.Count), SampleSum: new(h.Sum),
+		Schema: new(h.Native.Schema), ZeroThreshold: new(h.Native.ZeroThreshold), ZeroCount: new(h.Native.ZeroCount),
 	}
 	for i, bound := range h.Bounds {
-		out.Bucket = append(out.Bucket, &dto.Bucket{UpperBound: proto.Float64(bound), CumulativeCount: proto.Uint64(h.Cumulative[i])})
+		out.Bucket = append(out.Bucket, &dto.Bucket{UpperBound: new(bound), CumulativeCount: new(h.Cumulative[i])})
 	}
 	native(out, &h.Native)
 	return out
@@ -176,7 +176,7 @@ func histogram(h *series.HistogramSample) *dto.Histogram {
 // before.
 func native(out *dto.Histogram, n *performance.Native) {
 	for _, s := range n.Spans {
-		out.PositiveSpan = append(out.PositiveSpan, &dto.BucketSpan{Offset: proto.Int32(s.Offset), Length: proto.Uint32(s.Length)})
+		out.PositiveSpan = append(out.PositiveSpan, &dto.BucketSpan{Offset: new(s.Offset), Length: new(s.Length)})
 	}
 	before := int64(0)
 	for _, c := range n.Counts {

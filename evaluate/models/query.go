@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -78,8 +79,8 @@ type VersionSummary struct {
 	Baseline *BaselineInfo `json:"baseline"`
 }
 
-// ModelsView lists models.
-type ModelsView struct {
+// ListView lists models.
+type ListView struct {
 	Models []ModelView `json:"models"`
 }
 
@@ -251,10 +252,10 @@ func (e *Engine) status(key ai.Key) *status.Version {
 }
 
 // Models lists all models, or those of one service.
-func (e *Engine) Models(_ context.Context, service string) (*ModelsView, error) {
+func (e *Engine) Models(_ context.Context, service string) (*ListView, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return &ModelsView{Models: e.models(func(k ai.Key) bool { return service == AnyService || k.Service == service })}, nil
+	return &ListView{Models: e.models(func(k ai.Key) bool { return service == AnyService || k.Service == service })}, nil
 }
 
 // models groups versions by service and model. The caller holds mu.
@@ -441,9 +442,7 @@ func (e *Engine) Version(_ context.Context, key ai.Key) (*VersionView, error) {
 	for _, c := range performance.Classes() {
 		p.Outcomes[c.String()] = svc.Outcomes[c]
 	}
-	for name, n := range svc.Errors {
-		p.Errors[name] = n
-	}
+	maps.Copy(p.Errors, svc.Errors)
 	out.Performance = p
 	return out, nil
 }

@@ -315,7 +315,7 @@ func (w *world) series(names []string) string {
 			continue
 		}
 		for _, m := range f.Metric {
-			fmt.Fprintf(&b, "%s%s %.3g\n", f.GetName(), hideID(metricLabels(f.GetName(), m, false).DropMetricName().String()), value(m))
+			fmt.Fprintf(&b, "%s%s %.3g\n", f.GetName(), hideID(metricLabels(f.GetName(), m, false).DropReserved(func(n string) bool { return n == "__name__" }).String()), value(m))
 		}
 	}
 	return b.String()

@@ -195,8 +195,7 @@ func NDJSONRows(key ai.Key, r io.Reader, columns Columns) iter.Seq2[*Row, error]
 // readError keeps errors of the connection, such as a body over the limit, as they
 // are, and makes the others the sender's.
 func readError(what string, err error) error {
-	var parse *csv.ParseError
-	if errors.As(err, &parse) {
+	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
 		return badRequest("line %d: %w", parse.Line, parse.Err)
 	}
 	return fmt.Errorf("read %s: %w", what, err)

@@ -37,7 +37,6 @@ type version struct {
 	labels     labels
 
 	baseline *baseline // In use; may be nil.
-	number   int       // Of the newest baseline.
 
 	// judged.
 	pool    *closedWindow // Windows too small to be judged alone.
@@ -46,7 +45,6 @@ type version struct {
 	history []Point
 	recent  []*closedWindow // The newest, without profiles, for comparing versions.
 	since   map[findingID]time.Time
-	loaded  bool // The stored history was read.
 }
 
 func newVersion(key ai.Key, opt *Options) *version {
@@ -108,7 +106,7 @@ func (v *version) window(ts, now time.Time) (w *window, closed bool) {
 		return nil, false
 	}
 	if len(v.open) >= v.opt.Windows.MaxOpen {
-		v.close(0)
+		_ = v.close(0) // Kept in the window, and told by Tick.
 		closed = true
 	}
 	v.last = newWindow(v.key, at, v.baseline, v.opt, now)

@@ -24,8 +24,10 @@ func members(s string) (out []string, err error) {
 }
 
 func peerMembers(s string) (out []string, err error) {
-	kinds := map[jsonparser.ValueType]scan.Kind{jsonparser.String: scan.String, jsonparser.Number: scan.Number, jsonparser.Boolean: scan.Bool,
-		jsonparser.Null: scan.Null, jsonparser.Object: scan.Object, jsonparser.Array: scan.Array}
+	kinds := map[jsonparser.ValueType]scan.Kind{
+		jsonparser.String: scan.String, jsonparser.Number: scan.Number, jsonparser.Boolean: scan.Bool,
+		jsonparser.Null: scan.Null, jsonparser.Object: scan.Object, jsonparser.Array: scan.Array,
+	}
 	err = jsonparser.ObjectEach([]byte(s), func(key, value []byte, t jsonparser.ValueType, _ int) error {
 		out = append(out, fmt.Sprintf("%q %d %q", key, kinds[t], value))
 		return nil

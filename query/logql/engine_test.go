@@ -150,8 +150,10 @@ func TestBorrowedMemory(t *testing.T) {
 		require.NoError(t, err)
 		require.NotContains(t, fmt.Sprint(res.Streams), "!", query)
 	}
-	for _, query := range []string{`sum by (a) (count_over_time({job="x"} | json | __error__="" [1m]))`, `count_over_time({job="x"} | logfmt [1m])`,
-		`sum by (c) (count_over_time({job="x"} | logfmt | label_format c="{{.a}}/{{.b}}" [1m]))`} {
+	for _, query := range []string{
+		`sum by (a) (count_over_time({job="x"} | json | __error__="" [1m]))`, `count_over_time({job="x"} | logfmt [1m])`,
+		`sum by (c) (count_over_time({job="x"} | logfmt | label_format c="{{.a}}/{{.b}}" [1m]))`,
+	} {
 		res, err := ask(t.Context(), logql.New(&scribble{n: 40}, logql.Options{Workers: 1}), query)
 		require.NoError(t, err)
 		require.NotEmpty(t, res.Matrix, query)
@@ -183,12 +185,14 @@ func (c *scribbleCursor) Next() (*logs.Batch, error) {
 		text = fmt.Sprintf("a=x%d b=y", c.n%3)
 	}
 	buf := []byte(text)
-	return &logs.Batch{Streams: []labels.Labels{labels.FromStrings("job", "x")}, Stream: []uint32{0}, Timestamps: []int64{c.sel.Start + 1}, Lines: []string{unsafeString(buf)},
+	return &logs.Batch{
+		Streams: []labels.Labels{labels.FromStrings("job", "x")}, Stream: []uint32{0}, Timestamps: []int64{c.sel.Start + 1}, Lines: []string{unsafeString(buf)},
 		Free: func() {
 			for i := range buf {
 				buf[i] = '!'
 			}
-		}}, nil
+		},
+	}, nil
 }
 
 func (c *scribbleCursor) Stats() logs.Stats { return logs.Stats{} }
@@ -297,7 +301,7 @@ func FuzzQuery(f *testing.F) {
 		engine := logql.New(store, logql.Options{MaxPoints: 10, MaxBytes: 1 << 20})
 		// Whatever comes of it, it must come, and be an answer or an error.
 		res, err := engine.Range(ctx, logql.Query{Text: query, Start: time.Unix(0, 0), End: time.Unix(5, 0), Step: time.Second})
-		require.True(t, (res == nil) != (err == nil))
+		require.NotEqual(t, (res == nil), (err == nil))
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
 		if err == nil {
 			_, err = engine.Explain(query)

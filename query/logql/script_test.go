@@ -131,13 +131,17 @@ func runQuery(t *testing.T, engine *logql.Engine, d *datadriven.TestData) string
 	var err error
 	switch d.Cmd {
 	case "log":
-		q := logql.Query{Text: d.Input, Start: origin.Add(duration(t, d, "start", "0s")), End: origin.Add(duration(t, d, "end", "1h")),
-			Interval: duration(t, d, "interval", "0s"), Forward: d.HasArg("forward"), Categorize: d.HasArg("categorize")}
+		q := logql.Query{
+			Text: d.Input, Start: origin.Add(duration(t, d, "start", "0s")), End: origin.Add(duration(t, d, "end", "1h")),
+			Interval: duration(t, d, "interval", "0s"), Forward: d.HasArg("forward"), Categorize: d.HasArg("categorize"),
+		}
 		d.MaybeScanArgs(t, "limit", &q.Limit)
 		res, err = engine.Range(t.Context(), q)
 	case "range":
-		res, err = engine.Range(t.Context(), logql.Query{Text: d.Input, Start: origin.Add(duration(t, d, "start", "0s")),
-			End: origin.Add(duration(t, d, "end", "5m")), Step: duration(t, d, "step", "1m")})
+		res, err = engine.Range(t.Context(), logql.Query{
+			Text: d.Input, Start: origin.Add(duration(t, d, "start", "0s")),
+			End: origin.Add(duration(t, d, "end", "5m")), Step: duration(t, d, "step", "1m"),
+		})
 	case "instant":
 		res, err = engine.Instant(t.Context(), d.Input, origin.Add(duration(t, d, "at", "1m")))
 	case "explain":

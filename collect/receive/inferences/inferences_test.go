@@ -108,8 +108,10 @@ func TestAnswers(t *testing.T) {
 		answer           string // What the answer is, or has in it.
 	}{
 		{"one line", "application/x-ndjson", line, 202, `{"accepted":1,"rejected":[]}`},
-		{"lines of every kind", "application/x-ndjson", line + "\r\n\n" + `{"model":"m"}` + "\n" + `nonsense` + "\n" + `{"service":"x"}` + "\n" + `[1]` + "\n", 202,
-			`{"accepted":2,"rejected":[{"index":2,"error":"'n' where a value should come at byte 0"},{"index":3,"error":"model: is required"},{"index":4,"error":"record is not an object: want {\"model\": …}"}]}`},
+		{
+			"lines of every kind", "application/x-ndjson", line + "\r\n\n" + `{"model":"m"}` + "\n" + `nonsense` + "\n" + `{"service":"x"}` + "\n" + `[1]` + "\n", 202,
+			`{"accepted":2,"rejected":[{"index":2,"error":"'n' where a value should come at byte 0"},{"index":3,"error":"model: is required"},{"index":4,"error":"record is not an object: want {\"model\": …}"}]}`,
+		},
 		{"two records in a line", "application/jsonl", `{"model":"m"}{"model":"m"}` + "\n" + `{"model":"m"}`, 202, `"accepted":1,"rejected":[{"index":0,"error":"'{' where the end of the line should come`},
 		{"no JSON", "application/x-ndjson", "\n<html>\n</html>", 400, "nothing could be read: line 2: '<' where a value should come at byte 0"},
 		{"nothing", "application/x-ndjson", "", 400, "request is empty"},
@@ -240,9 +242,12 @@ func TestCompression(t *testing.T) {
 		status   int
 		want     string
 	}{
-		{"gzip", gz.Bytes(), 202, `"accepted":1`}, {"zstd", zs.Bytes(), 202, `"accepted":1`}, {"identity", []byte(`{"model":"m"}`), 202, `"accepted":1`},
+		{"gzip", gz.Bytes(), 202, `"accepted":1`},
+		{"zstd", zs.Bytes(), 202, `"accepted":1`},
+		{"identity", []byte(`{"model":"m"}`), 202, `"accepted":1`},
 		{"br", nil, 415, `content encoding "br" is not understood: send gzip, zstd or plain`},
-		{"gzip", []byte(`{"model":"m"}`), 400, "request is not gzip"}, {"zstd", []byte(`{"model":"m"}`), 400, "request is not zstd"},
+		{"gzip", []byte(`{"model":"m"}`), 400, "request is not gzip"},
+		{"zstd", []byte(`{"model":"m"}`), 400, "request is not zstd"},
 		{"gzip", gz.Bytes()[:gz.Len()-9], 400, "not read to its end"},
 	} {
 		w := post(t, r, "/ai/v1/inferences", "application/x-ndjson", bytes.NewReader(c.body), "Content-Encoding", c.encoding)

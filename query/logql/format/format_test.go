@@ -90,7 +90,7 @@ func TestNow(t *testing.T) {
 // Every function of the documentation is there.
 func TestFunctions(t *testing.T) {
 	have := format.Functions()
-	for _, name := range strings.Fields(`__line__ __timestamp__ ToLower ToUpper Replace Trim TrimLeft TrimRight TrimPrefix TrimSuffix TrimSpace
+	for name := range strings.FieldsSeq(`__line__ __timestamp__ ToLower ToUpper Replace Trim TrimLeft TrimRight TrimPrefix TrimSuffix TrimSpace
 		regexReplaceAll regexReplaceAllLiteral lower upper title trunc substr replace trim trimAll trimSuffix trimPrefix indent nindent repeat
 		contains hasPrefix hasSuffix add sub mul div mod addf subf mulf divf max min maxf minf ceil floor round int float64 fromJson
 		date toDate toDateInZone now unixEpoch unixEpochMillis unixEpochNanos unixToTime default count urlencode urldecode b64enc b64dec
@@ -100,8 +100,10 @@ func TestFunctions(t *testing.T) {
 }
 
 func FuzzTemplate(f *testing.F) {
-	for _, s := range []string{"{{.a}}", `{{ range $i, $v := fromJson __line__ }}{{ $i }}{{ end }}`, `{{ if and .a (gt (len .b) 3) }}{{ .c | repeat 9 }}{{ else }}{{ printf "%5.3s" .a }}{{ end }}`,
-		`{{ .a | int | add 1 | mul 3 }}`, `{{ with $x := .a }}{{ $x | trunc -3 }}{{ end }}`, `{{ date "2006" __timestamp__ }}`, `{{ alignLeft 5 .a }}{{ indent 3 .b }}`} {
+	for _, s := range []string{
+		"{{.a}}", `{{ range $i, $v := fromJson __line__ }}{{ $i }}{{ end }}`, `{{ if and .a (gt (len .b) 3) }}{{ .c | repeat 9 }}{{ else }}{{ printf "%5.3s" .a }}{{ end }}`,
+		`{{ .a | int | add 1 | mul 3 }}`, `{{ with $x := .a }}{{ $x | trunc -3 }}{{ end }}`, `{{ date "2006" __timestamp__ }}`, `{{ alignLeft 5 .a }}{{ indent 3 .b }}`,
+	} {
 		f.Add(s, "value", `{"a": [1, 2]}`)
 	}
 	f.Fuzz(func(t *testing.T, text, value, line string) {

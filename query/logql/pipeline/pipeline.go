@@ -68,10 +68,10 @@ func Compile(stages []syntax.Stage, u *syntax.Unwrap, need Need) (*Program, erro
 			return nil, err
 		}
 	}
-	for i := len(stages) - 1; i >= 0; i-- {
-		m, err := compileStage(stages[i], &need)
+	for _, stage := range slices.Backward(stages) {
+		m, err := compileStage(stage, &need)
 		if err != nil {
-			return nil, fmt.Errorf("stage %s: %w", stages[i], err)
+			return nil, fmt.Errorf("stage %s: %w", stage, err)
 		}
 		if m != nil {
 			p.stages = append(p.stages, m)

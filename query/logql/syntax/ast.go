@@ -417,7 +417,7 @@ func (*RangeAgg) Scalar() bool { return false }
 func (*VectorAgg) Scalar() bool { return false }
 
 // Scalar implements SampleExpr.
-func (b *Binary) Scalar() bool { return b.Left.Scalar() && b.Right.Scalar() }
+func (e *Binary) Scalar() bool { return e.Left.Scalar() && e.Right.Scalar() }
 
 // Scalar implements SampleExpr.
 func (*LabelReplace) Scalar() bool { return false }
@@ -429,17 +429,17 @@ func (*Vector) Scalar() bool { return false }
 func (*Literal) Scalar() bool { return true }
 
 // LogFilter is the line filter as a store knows it, and whether it knows it.
-func (f *LineFilter) LogFilter() (logs.LineFilter, bool) {
-	if f.Op >= LinePattern {
+func (s *LineFilter) LogFilter() (logs.LineFilter, bool) {
+	if s.Op >= LinePattern {
 		return logs.LineFilter{}, false
 	}
-	out := logs.LineFilter{Op: logs.FilterOp(f.Op)}
-	for _, o := range f.Operands {
+	out := logs.LineFilter{Op: logs.FilterOp(s.Op)}
+	for _, o := range s.Operands {
 		if o.IP {
 			return logs.LineFilter{}, false
 		}
 		text := o.Text
-		if f.Op >= LineMatch && strings.Contains(text, ".") {
+		if s.Op >= LineMatch && strings.Contains(text, ".") {
 			text = "(?s)" + text // in LogQL a dot matches newlines too
 		}
 		out.Patterns = append(out.Patterns, text)

@@ -1,7 +1,6 @@
 package syntax_test
 
 import (
-	"errors"
 	"net/netip"
 	"os"
 	"strings"
@@ -33,7 +32,7 @@ func roundTrip(t *testing.T, q string) {
 	e, err := syntax.Parse(q)
 	if err != nil {
 		var syn *syntax.Error
-		require.True(t, errors.As(err, &syn), "%T", err)
+		require.ErrorAs(t, err, &syn, "%T", err)
 		require.Positive(t, syn.Line)
 		require.Positive(t, syn.Col)
 		require.NotEmpty(t, syn.Msg)

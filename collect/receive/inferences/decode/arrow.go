@@ -126,8 +126,12 @@ func resolve(s *arrow.Schema) (*layout, error) {
 	for i, f := range s.Fields() {
 		group, name := "", ""
 		for _, p := range [...][2]string{
-			{"features.", "features"}, {"feature_", "features"}, {"probabilities.", "probabilities"},
-			{"probability_", "probabilities"}, {"tags.", "tags"}, {"tokens.", "tokens"},
+			{"features.", "features"},
+			{"feature_", "features"},
+			{"probabilities.", "probabilities"},
+			{"probability_", "probabilities"},
+			{"tags.", "tags"},
+			{"tokens.", "tokens"},
 		} {
 			if rest, ok := strings.CutPrefix(f.Name, p[0]); ok {
 				group, name = p[1], rest

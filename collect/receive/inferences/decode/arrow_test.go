@@ -55,10 +55,13 @@ var text = arrow.BinaryTypes.String
 func TestArrowIsTheSameAsJSON(t *testing.T) {
 	dict := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: text}
 	fields := []arrow.Field{
-		{Name: "model", Type: dict}, {Name: "service", Type: text, Nullable: true}, {Name: "model_version", Type: text},
+		{Name: "model", Type: dict},
+		{Name: "service", Type: text, Nullable: true},
+		{Name: "model_version", Type: text},
 		{Name: "request_id", Type: arrow.BinaryTypes.LargeString, Nullable: true},
 		{Name: "timestamp", Type: &arrow.TimestampType{Unit: arrow.Millisecond, TimeZone: "UTC"}, Nullable: true},
-		{Name: "duration_seconds", Type: arrow.PrimitiveTypes.Float32, Nullable: true}, {Name: "status_code", Type: arrow.PrimitiveTypes.Uint16, Nullable: true},
+		{Name: "duration_seconds", Type: arrow.PrimitiveTypes.Float32, Nullable: true},
+		{Name: "status_code", Type: arrow.PrimitiveTypes.Uint16, Nullable: true},
 		{Name: "error", Type: text, Nullable: true},
 		{Name: "features", Nullable: true, Type: arrow.StructOf(
 			arrow.Field{Name: "age", Type: arrow.PrimitiveTypes.Int64, Nullable: true}, arrow.Field{Name: "country", Type: dict, Nullable: true},
@@ -66,9 +69,11 @@ func TestArrowIsTheSameAsJSON(t *testing.T) {
 			arrow.Field{Name: "emb", Type: arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float32), Nullable: true})},
 		{Name: "features.score", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
 		{Name: "feature_list", Type: arrow.ListOf(arrow.PrimitiveTypes.Int32), Nullable: true},
-		{Name: "prediction", Type: text, Nullable: true}, {Name: "probability_click", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
+		{Name: "prediction", Type: text, Nullable: true},
+		{Name: "probability_click", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
 		{Name: "tokens", Type: arrow.StructOf(arrow.Field{Name: "input", Type: arrow.PrimitiveTypes.Int32}, arrow.Field{Name: "output", Type: arrow.PrimitiveTypes.Int32})},
-		{Name: "tags", Type: arrow.MapOf(text, text), Nullable: true}, {Name: "else", Type: arrow.PrimitiveTypes.Int8, Nullable: true},
+		{Name: "tags", Type: arrow.MapOf(text, text), Nullable: true},
+		{Name: "else", Type: arrow.PrimitiveTypes.Int8, Nullable: true},
 	}
 	rows := `[{"model":"m","service":"s","model_version":"v","request_id":"r1","timestamp":1772366340250,"duration_seconds":0.5,"status_code":200,"error":null,
 "features":{"age":41,"country":"DE","known":true,"emb":[1,2.5]},"features.score":0.1,"feature_list":[1,2,3],"prediction":"click","probability_click":0.75,
