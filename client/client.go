@@ -257,7 +257,7 @@ func (c *Client) Close(ctx context.Context) error {
 		}
 		after := c.Stats()
 		if n := after.Drops.Closed - before.Drops.Closed; err != nil && n > 0 {
-			c.closeErr = fmt.Errorf("client: close: %d records not delivered (last error: %v): %w", n, after.LastError, ctx.Err())
+			c.closeErr = fmt.Errorf("client: close: %d records not delivered (last error: %w): %w", n, after.LastError, ctx.Err())
 		}
 	})
 	return c.closeErr

@@ -426,8 +426,7 @@ func TestTooLargeBatchesAreDivided(t *testing.T) {
 }
 
 func TestLabelsFollowTheirInferences(t *testing.T) {
-	var s *stub
-	s = newStub(t, func(n int, _ http.ResponseWriter, r *http.Request) bool {
+	var s *stub = newStub(t, func(n int, _ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == inferencesPath {
 			time.Sleep(20 * time.Millisecond)
 		}

@@ -62,8 +62,10 @@ func TestValues(t *testing.T) {
 func TestNonFiniteValuesKeepTheBatch(t *testing.T) {
 	s := newStub(t, nil)
 	c := newClient(t, fast(s.URL))
-	c.Record(Inference{Model: "m", Features: map[string]any{"x": math.NaN(), "y": 1}, Prediction: math.Inf(1),
-		Probabilities: map[string]float64{"a": math.NaN()}})
+	c.Record(Inference{
+		Model: "m", Features: map[string]any{"x": math.NaN(), "y": 1}, Prediction: math.Inf(1),
+		Probabilities: map[string]float64{"a": math.NaN()},
+	})
 	c.Record(Inference{Model: "m", Timestamp: time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC)})
 	stats := flush(t, c)
 	if stats.Sent != 2 || stats.NulledValues != 3 {

@@ -3,7 +3,7 @@ package client_test
 import (
 	"context"
 	"encoding/json"
-	"log"
+	"log" //nolint:depguard // An example is read for the client, not for its log.
 	"net/http"
 	"time"
 

@@ -25,7 +25,7 @@ func leaked() string {
 	buf := make([]byte, 1<<20)
 	for try := 0; ; try++ {
 		var left []string
-		for _, stack := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
 			if strings.Contains(stack, "modelwatch/client.") && !strings.Contains(stack, "client.TestMain") {
 				left = append(left, stack)
 			}

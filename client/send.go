@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	mathrand "math/rand/v2"
 	"net/http"
 	"strconv"
@@ -190,9 +191,7 @@ func (c *Client) attempt(path, id string, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, values := range c.opts.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, c.opts.Header)
 	if c.opts.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.opts.Token)
 	}

@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/http"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -295,6 +294,3 @@ func (e *encoder) send(w http.ResponseWriter) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(e.b)))
 	_, _ = w.Write(e.b) // An error means that the client is gone.
 }
-
-// nanos is a time as Loki writes it in JSON.
-func nanos(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 10) }

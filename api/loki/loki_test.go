@@ -60,6 +60,7 @@ func (q *queries) DetectedFieldValues(context.Context, Query, string, int) ([]st
 type plainStore struct{ volumes []logs.Volume }
 
 func (plainStore) Select(context.Context, logs.Selection) (logs.Cursor, error) { return nil, io.EOF }
+
 func (plainStore) Series(context.Context, [][]*labels.Matcher, int64, int64) ([]labels.Labels, error) {
 	return nil, nil
 }

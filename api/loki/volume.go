@@ -64,7 +64,7 @@ func (a *API) volumes(r *http.Request, start, end time.Time, step time.Duration)
 		return nil, bad(fmt.Errorf("aggregateBy: %q is neither series nor labels", by))
 	}
 	var names []string
-	for _, n := range strings.Split(r.FormValue("targetLabels"), ",") {
+	for n := range strings.SplitSeq(r.FormValue("targetLabels"), ",") {
 		if n = strings.TrimSpace(n); n != "" {
 			names = append(names, n)
 		}

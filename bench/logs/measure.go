@@ -295,7 +295,7 @@ func query(base, text, params string, start, end time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(resp.Body)
 		return "", fmt.Errorf("%s: %s", resp.Status, text)
@@ -336,7 +336,7 @@ func tailed(ctx context.Context, o options, res *results) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	p, err := start(ctx, filepath.Join(o.dir, "tailed"), promtail)
 	if err != nil {
 		return err

@@ -54,7 +54,7 @@ func (s *source) readCompressed(ctx context.Context) error {
 		return fmt.Errorf("decompress: %w", err)
 	}
 	defer done()
-	if _, err := io.CopyN(io.Discard, text, from); err != nil && err != io.EOF {
+	if _, err := io.CopyN(io.Discard, text, from); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("decompress: %w", err)
 	}
 	s.done, s.processed = from, from

@@ -114,7 +114,7 @@ type reading struct {
 
 func (c *reading) root(n *yaml.Node) {
 	c.Map(n, "the file", node.Fields{
-		"server": func(n *yaml.Node) {}, // modelwatch has a server of its own.
+		"server": func(*yaml.Node) {}, // modelwatch has a server of its own.
 		"client": func(n *yaml.Node) { c.client(n, "client") },
 		"clients": func(n *yaml.Node) {
 			c.List(n, "clients", func(i int, n *yaml.Node) { c.client(n, fmt.Sprintf("clients[%d]", i)) })

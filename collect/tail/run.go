@@ -347,7 +347,7 @@ func beginsWith(path string, head []byte) bool {
 	if err != nil {
 		return false
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	b := make([]byte, len(head))
 	n, _ := f.ReadAt(b, 0) // A file that cannot be read does not begin so.
 	return string(b[:n]) == string(head)

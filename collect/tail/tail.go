@@ -96,7 +96,7 @@ func (m *Manager) complain(kind, what string, err error) {
 		}
 	}
 	m.complaints.Store(kind, now)
-	m.o.Logger.Warn(what, "about", kind, "err", err)
+	m.o.Logger.Warn("Log collection has a problem", "problem", what, "about", kind, "err", err)
 }
 
 // Prepared is a promtail.yml that was read and can be applied.

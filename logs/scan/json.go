@@ -26,12 +26,12 @@ const (
 
 // What can be wrong with a JSON line.
 var (
-	ErrJSON       = errors.New("Malformed JSON error")                                       //nolint:staticcheck // users see this text in __error_details__
-	ErrJSONString = errors.New("Value is string, but can't find closing '\"' symbol")        //nolint:staticcheck // as above
-	ErrJSONArray  = errors.New("Value is array, but can't find closing ']' symbol")          //nolint:staticcheck // as above
-	ErrJSONObject = errors.New("Value looks like object, but can't find closing '}' symbol") //nolint:staticcheck // as above
-	ErrJSONValue  = errors.New("Unknown value type")                                         //nolint:staticcheck // as above
-	ErrJSONEscape = errors.New("Encountered an invalid escape sequence in a string")         //nolint:staticcheck // as above
+	ErrJSON       = errors.New("Malformed JSON error")                                //nolint:staticcheck // users see this text in __error_details__
+	ErrJSONString = errors.New("Value is string, but can't find closing '\"' symbol") //nolint:staticcheck // as above
+	ErrJSONArray  = errors.New("Value is array, but can't find closing ']' symbol")
+	ErrJSONObject = errors.New("Value looks like object, but can't find closing '}' symbol")
+	ErrJSONValue  = errors.New("Unknown value type")                                 //nolint:staticcheck // as above
+	ErrJSONEscape = errors.New("Encountered an invalid escape sequence in a string") //nolint:staticcheck // as above
 )
 
 // ErrStop is returned by a callback that needs no more.

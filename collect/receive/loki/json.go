@@ -1,6 +1,7 @@
 package loki
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -21,7 +22,7 @@ func (p *parsed) decodeJSON(body []byte) (streams []logs.Stream, err error) {
 	it := jsoniter.ConfigDefault.BorrowIterator(body)
 	defer jsoniter.ConfigDefault.ReturnIterator(it)
 	problem := func(err error) error {
-		if it.Error != nil && it.Error != io.EOF {
+		if it.Error != nil && !errors.Is(it.Error, io.EOF) {
 			return fmt.Errorf("stream %d: %w", len(streams)+1, it.Error)
 		}
 		if err != nil {
@@ -50,7 +51,7 @@ func (p *parsed) decodeJSON(body []byte) (streams []logs.Stream, err error) {
 			streams = append(streams, st)
 		}
 	}
-	if it.Error != nil && it.Error != io.EOF {
+	if it.Error != nil && !errors.Is(it.Error, io.EOF) {
 		return nil, problem(nil)
 	}
 	if !found {

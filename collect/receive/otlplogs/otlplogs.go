@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -276,9 +277,7 @@ func entry(rec *logspb.LogRecord, now int64, sets ...map[string]string) logs.Ent
 	e := logs.Entry{Timestamp: int64(rec.TimeUnixNano), Line: plain(rec.Body)}
 	meta := map[string]string{}
 	for _, s := range sets {
-		for k, v := range s {
-			meta[k] = v
-		}
+		maps.Copy(meta, s)
 	}
 	if e.Timestamp == 0 {
 		e.Timestamp = int64(rec.ObservedTimeUnixNano)

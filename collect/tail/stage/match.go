@@ -144,7 +144,7 @@ func parseSelector(text string) (*selector, error) {
 	rest = strings.TrimSpace(rest[1:])
 	for !strings.HasPrefix(rest, "}") {
 		end := 0
-		for end < len(rest) && (isIdentifier(rest[:end+1])) {
+		for end < len(rest) && isIdentifier(rest[:end+1]) {
 			end++
 		}
 		if end == 0 {

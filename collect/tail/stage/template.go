@@ -3,6 +3,7 @@ package stage
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"strings"
 	"text/template"
 
@@ -17,7 +18,7 @@ import (
 // functions are those of templates: Promtail's own and Sprig's without those that look at the host.
 func functions() template.FuncMap {
 	f := sprig.HermeticTxtFuncMap()
-	for name, fn := range map[string]any{
+	maps.Copy(f, map[string]any{
 		"ToLower": strings.ToLower, "ToUpper": strings.ToUpper, "Replace": strings.Replace, "Trim": strings.Trim,
 		"TrimLeft": strings.TrimLeft, "TrimRight": strings.TrimRight, "TrimPrefix": strings.TrimPrefix,
 		"TrimSuffix": strings.TrimSuffix, "TrimSpace": strings.TrimSpace,
@@ -43,9 +44,7 @@ func functions() template.FuncMap {
 			}
 			return re.ReplaceAllLiteralString(s, to), nil
 		},
-	} {
-		f[name] = fn
-	}
+	})
 	return f
 }
 

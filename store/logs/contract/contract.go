@@ -4,6 +4,7 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -60,7 +61,7 @@ func Read(t *testing.T, s logstore.Store, sel logs.Selection, from int64) []stri
 	var out []string
 	for {
 		b, err := c.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out
 		}
 		require.NoError(t, err)
@@ -190,11 +191,11 @@ func testMatchers(t *testing.T, subject Subject) {
 		{[]*labels.Matcher{equal("app", `q"\`)}, "3"},
 		{[]*labels.Matcher{equal("app", "nosuch")}, ""},
 	} {
-		var got string
+		var got strings.Builder
 		for _, line := range Read(t, s, logs.Selection{Matchers: c.matchers, Start: b, End: b + sec, Order: logs.Forward, Columns: logs.ColumnLine}, b) {
-			got += strings.Trim(line[len(line)-2:], `"`)
+			got.WriteString(strings.Trim(line[len(line)-2:], `"`))
 		}
-		require.Equal(t, c.want, got, "%v", c.matchers)
+		require.Equal(t, c.want, got.String(), "%v", c.matchers)
 	}
 }
 
@@ -277,11 +278,11 @@ func testMetadata(t *testing.T, subject Subject) {
 	} {
 		sel.LabelFilters = []*labels.Matcher{c.m}
 		sel.Columns = logs.ColumnLine
-		var got string
+		var got strings.Builder
 		for _, line := range Read(t, s, sel, b) {
-			got += strings.Trim(line[len(line)-2:], `"`)
+			got.WriteString(strings.Trim(line[len(line)-2:], `"`))
 		}
-		require.Equal(t, c.want, got, "%v", c.m)
+		require.Equal(t, c.want, got.String(), "%v", c.m)
 	}
 }
 
@@ -377,7 +378,7 @@ func testSeries(t *testing.T, subject Subject) {
 	require.Equal(t, "abc", names(nil, b, all))
 	require.Equal(t, "ab", names([][]*labels.Matcher{{equal("env", "prod")}}, b, all))
 	require.Equal(t, "bc", names([][]*labels.Matcher{{equal("app", "b")}, {equal("app", "c")}}, b, all))
-	require.Equal(t, "", names(nil, b+3000*sec, all))
+	require.Empty(t, names(nil, b+3000*sec, all))
 }
 
 func testVolume(t *testing.T, subject Subject) {

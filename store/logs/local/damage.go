@@ -86,7 +86,7 @@ func (s *Store) readThrough(ctx context.Context, g *segment) error {
 }
 
 // lose takes a segment out of use. Its files get another name; they are let go with the last reader.
-func (s *Store) lose(ctx context.Context, g *segment, reason error) error {
+func (s *Store) lose(_ context.Context, g *segment, reason error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.mu.Lock()

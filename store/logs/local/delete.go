@@ -200,13 +200,13 @@ func (r *removal) condition(s *Store, g *segment) string {
 }
 
 func andFilters(filters []logs.LineFilter) string {
-	out := ""
+	var out strings.Builder
 	for _, f := range filters {
 		if sql := filterCondition(f); sql != "" {
-			out += " AND " + sql
+			out.WriteString(" AND " + sql)
 		}
 	}
-	return out
+	return out.String()
 }
 
 // remove rewrites every day in which something is to be removed. What is deleted is then in no file any more.

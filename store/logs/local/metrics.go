@@ -12,7 +12,7 @@ type metrics struct {
 	all                        []prometheus.Collector
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
+func newMetrics(_ prometheus.Registerer) *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}

@@ -166,11 +166,11 @@ func inOrder(m map[int64]*logs.Bucket) []logs.Bucket {
 }
 
 func prefixed(columns []string) string {
-	out := ""
+	var out strings.Builder
 	for _, c := range columns {
-		out += ", " + c
+		out.WriteString(", " + c)
 	}
-	return out
+	return out.String()
 }
 
 // Volume implements logstore.Store. It is exact.

@@ -235,7 +235,11 @@ func (s *Store) commitDay(ctx context.Context, b *builder) error {
 			}
 		}
 		return s.appendTo(ctx, g.catalog, "lines", lineTypes, []duck.Column{
-			{Uint32s: numbers}, {Int64s: b.ts}, {Uint32s: b.size}, {Strings: b.line}, {Strings: b.meta, NullIfEmpty: true},
+			{Uint32s: numbers},
+			{Int64s: b.ts},
+			{Uint32s: b.size},
+			{Strings: b.line},
+			{Strings: b.meta, NullIfEmpty: true},
 			{Strings: b.level, Null: b.noJSON},
 		}, len(b.ts))
 	}()
