@@ -100,11 +100,11 @@ func (c *cri) flush(now time.Time, next next) {
 }
 
 func (c *cri) held() (int64, bool) {
-	at, any := int64(0), false
+	at, found := int64(0), false
 	for _, p := range c.parts {
-		if !any || p.first.Start < at {
-			at, any = p.first.Start, true
+		if !found || p.first.Start < at {
+			at, found = p.first.Start, true
 		}
 	}
-	return at, any
+	return at, found
 }

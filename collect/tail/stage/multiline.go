@@ -101,13 +101,13 @@ func (m *multiline) flush(now time.Time, next next) {
 }
 
 func (m *multiline) held() (int64, bool) {
-	at, any := int64(0), false
+	at, found := int64(0), false
 	for _, b := range m.blocks {
-		if !any || b.entry.Start < at {
-			at, any = b.entry.Start, true
+		if !found || b.entry.Start < at {
+			at, found = b.entry.Start, true
 		}
 	}
-	return at, any
+	return at, found
 }
 
 // labelKey is a label set as text.

@@ -187,15 +187,15 @@ func (run *Running) FlushAll() { run.Flush(time.Unix(math.MaxInt32, 0)) }
 
 // Held is the Start of the oldest entry that is held back, if there is one.
 func (run *Running) Held() (int64, bool) {
-	oldest, any := int64(0), false
+	oldest, found := int64(0), false
 	for _, s := range run.stages {
 		if h, ok := s.(holder); ok {
-			if at, ok := h.held(); ok && (!any || at < oldest) {
-				oldest, any = at, true
+			if at, ok := h.held(); ok && (!found || at < oldest) {
+				oldest, found = at, true
 			}
 		}
 	}
-	return oldest, any
+	return oldest, found
 }
 
 // each is a stage that changes entries one by one. It returns false to drop one.
