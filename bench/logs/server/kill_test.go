@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -106,7 +107,7 @@ func TestKill(t *testing.T) {
 	defer func() { _ = log.Close() }()
 	const pushers, size = 3, 100
 	next := make([]int, pushers) // the number of the batch that each pusher sends
-	written := 0
+	written, rotations := 0, 0
 	for round := range rounds {
 		s := startChild(t, dir)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -124,15 +125,14 @@ func TestKill(t *testing.T) {
 		}
 		go func() {
 			defer func() { done <- struct{}{} }()
-			rotated := time.Now()
 			for ctx.Err() == nil {
 				for range 20 {
 					fmt.Fprintf(log, "%d line %d\n", base+int64(written), written)
 					written++
 				}
-				// A file that nobody saw at its path cannot be known, so each lives longer than it takes to be noticed.
-				if r.IntN(20) == 0 && time.Since(rotated) > 200*time.Millisecond {
-					rotated = time.Now()
+				// A file that nobody saw at its path cannot be known, so each stays until it was noticed.
+				if r.IntN(20) == 0 && noticed(dir, log) {
+					rotations++
 					_ = log.Close()
 					_ = os.Rename(filepath.Join(dir, "a.log"), filepath.Join(dir, fmt.Sprintf("a.log.%d", written)))
 					log, _ = os.Create(filepath.Join(dir, "a.log"))
@@ -170,11 +170,25 @@ func TestKill(t *testing.T) {
 	for end := time.Now().Add(60 * time.Second); !complete() && time.Now().Before(end); {
 		time.Sleep(200 * time.Millisecond)
 	}
-	require.Len(t, found, written, "all of the file is collected")
+	require.Equal(t, written, len(found), "all of the file is collected") //nolint:testifylint // The lines would be printed.
 	for i := range written {
 		require.Equal(t, 1, found[fmt.Sprintf("%d line %d", base+int64(i), i)], "line %d of the file", i)
 	}
-	t.Logf("%d kills, %d lines pushed, %d lines of the file", rounds, (next[0]+next[1]+next[2])*size, written)
+	if !testing.Short() {
+		require.Positive(t, rotations)
+	}
+	t.Logf("%d kills, %d lines pushed, %d lines of %d files", rounds, (next[0]+next[1]+next[2])*size, written, rotations+1)
+}
+
+// noticed tells whether the collector has taken note of a file.
+func noticed(dir string, f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "positions.yaml.files"))
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return err == nil && ok && strings.Contains(string(text), fmt.Sprintf(`"inode":%d,`, st.Ino))
 }
 
 // pushBatch pushes lines number*size and following and tells whether that was acknowledged.

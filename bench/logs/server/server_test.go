@@ -321,7 +321,7 @@ func TestTail(t *testing.T) {
 		push(t, h.URL, fmt.Appendf(nil, `{"streams":[{"stream":{"job":"ai"},"values":[["%d",%q]]},{"stream":{"job":"web"},"values":[["%d","other"]]}]}`, ts.UnixNano(), line, ts.UnixNano()))
 	}
 	now := time.Now().Add(-time.Minute)
-	send(now, "level=info before")
+	send(now, "level=info x=0")
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	c, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(h.URL, "http")+"/loki/api/v1/tail?"+url.Values{"query": {`{job="ai"} | logfmt | level="info" | line_format "{{.level}}!"`}, "start": {fmt.Sprint(now.Add(-time.Minute).UnixNano())}}.Encode(), nil)
@@ -332,7 +332,7 @@ func TestTail(t *testing.T) {
 		require.NoError(t, err)
 		return regexp.MustCompile(`"\d{19}"`).ReplaceAllString(string(text), `"t"`)
 	}
-	require.JSONEq(t, `{"streams":[{"stream":{"before":"","job":"ai","level":"info"},"values":[["t","info!"]]}]}`, read())
+	require.JSONEq(t, `{"streams":[{"stream":{"job":"ai","level":"info","x":"0"},"values":[["t","info!"]]}]}`, read())
 	send(now.Add(time.Second), "level=error no")
 	send(now.Add(2*time.Second), "level=info x=1")
 	require.JSONEq(t, `{"streams":[{"stream":{"job":"ai","level":"info","x":"1"},"values":[["t","info!"]]}]}`, read())
