@@ -12,7 +12,21 @@ const valuesOf = (m: Matrix) => m.series.map((s) => [...s.values]);
 const gap = Number.NaN;
 
 test('raw series are put on the grid, with gaps', () => {
-  const m = toMatrix([{ metric: { a: '1' }, values: [[110, '1'], [130, '+Inf'], [140, 'NaN']] }], 100, 10, 5);
+  const m = toMatrix(
+    [
+      {
+        metric: { a: '1' },
+        values: [
+          [110, '1'],
+          [130, '+Inf'],
+          [140, 'NaN'],
+        ],
+      },
+    ],
+    100,
+    10,
+    5,
+  );
   expect(valuesOf(m)).toEqual([[gap, 1, gap, Number.POSITIVE_INFINITY, gap]]);
 });
 
@@ -38,7 +52,10 @@ describe('RangeCache', () => {
     const fetch: FetchRange = async (_query, start, end, step) => {
       asked.push([start, end]);
       const count = (end - start) / step + 1;
-      return matrix(start, Array.from({ length: count }, (_, i) => start + i * step));
+      return matrix(
+        start,
+        Array.from({ length: count }, (_, i) => start + i * step),
+      );
     };
     return { asked, fetch };
   }
