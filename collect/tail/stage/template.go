@@ -2,6 +2,7 @@ package stage
 
 import (
 	"crypto/sha256"
+	"crypto/sha3"
 	"encoding/hex"
 	"maps"
 	"strings"
@@ -10,7 +11,6 @@ import (
 	"github.com/Masterminds/sprig/v3"
 	"github.com/grafana/regexp"
 	"go.yaml.in/yaml/v3"
-	"golang.org/x/crypto/sha3"
 
 	"github.com/modelwatch/modelwatch/collect/tail/node"
 )

@@ -2,7 +2,6 @@ package duck
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -110,7 +109,7 @@ func TestCancel(t *testing.T) {
 		_, err = rows.Next()
 		rows.Close()
 	}
-	require.True(t, errors.Is(err, context.DeadlineExceeded), "%v", err)
+	require.ErrorIs(t, err, context.DeadlineExceeded, "%v", err)
 	rows, err = c.Query(t.Context(), "SELECT 42::BIGINT")
 	require.NoError(t, err)
 	k, err := rows.Next()
