@@ -55,7 +55,7 @@ clean: ## Remove what was built.
 	git clean -qfX ui/dist
 
 ui/node_modules/.done: ui/package-lock.json
-	cd ui && npm install --no-audit --no-fund --loglevel=error
+	cd ui && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 ui/dist/index.html: ui/node_modules/.done api/openapi.yaml $(shell find ui/src ui/public ui/scripts ui/index.html ui/vite.config.ts -type f 2>/dev/null)
