@@ -19,7 +19,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/common/model"
 
 	"github.com/modelwatch/modelwatch/api/prom"
 	"github.com/modelwatch/modelwatch/app/inference"
@@ -331,22 +330,7 @@ func (a *App) notifyOptions() notify.Options {
 	o.DataDir = filepath.Join(a.config.Storage.Path, "alerts")
 	o.ExternalURL = a.url
 	o.Retention = time.Duration(c.Retention)
-	o.Cluster.ListenAddress = c.Cluster.ListenAddress
-	o.Cluster.AdvertiseAddress = c.Cluster.AdvertiseAddress
-	o.Cluster.PeerName = c.Cluster.Name
-	o.Cluster.Peers = c.Cluster.Peers
-	o.Cluster.TLSConfigFile = c.Cluster.TLSConfig
-	o.Cluster.Label = c.Cluster.Label
-	for to, from := range map[*time.Duration]model.Duration{
-		&o.Cluster.PeerTimeout:      c.Cluster.PeerTimeout,
-		&o.Cluster.GossipInterval:   c.Cluster.GossipInterval,
-		&o.Cluster.PushPullInterval: c.Cluster.PushPullInterval,
-		&o.Cluster.SettleTimeout:    c.Cluster.SettleTimeout,
-	} {
-		if from != 0 { // Else Alertmanager's own default.
-			*to = time.Duration(from)
-		}
-	}
+	setCluster(&o.Cluster, c.Cluster)
 	o.Logger = a.logger
 	o.Registerer = a.registry
 	return o
@@ -373,11 +357,7 @@ func loadConfig(o Options) (*config.Config, error) {
 	override(&cfg.Metrics.ConfigFile, o.PrometheusConfig)
 	override(&cfg.Alerting.ConfigFile, o.AlertmanagerConfig)
 	override(&cfg.Logs.Collect.ConfigFile, o.PromtailConfig)
-	override(&cfg.Alerting.Cluster.ListenAddress, o.ClusterListenAddress)
-	override(&cfg.Alerting.Cluster.AdvertiseAddress, o.ClusterAdvertiseAddress)
-	if len(o.ClusterPeers) > 0 {
-		cfg.Alerting.Cluster.Peers = o.ClusterPeers
-	}
+	overrideCluster(&cfg.Alerting.Cluster, o.Cluster)
 	cfg.Web.CompatPorts = cfg.Web.CompatPorts || o.CompatPorts
 	return cfg, nil
 }

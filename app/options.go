@@ -31,9 +31,7 @@ type Options struct {
 	LogFormat string
 
 	// Cluster flags are Alertmanager's own.
-	ClusterListenAddress    string
-	ClusterAdvertiseAddress string
-	ClusterPeers            []string
+	Cluster Cluster
 
 	// Stdout takes what is told to people, Stderr the log.
 	Stdout, Stderr io.Writer

@@ -119,16 +119,25 @@ type Alerting struct {
 // Cluster joins several modelwatch or Alertmanager processes, by
 // Alertmanager's own gossip. The fields are its flags.
 type Cluster struct {
-	ListenAddress    string         `yaml:"listen_address,omitempty"`
-	AdvertiseAddress string         `yaml:"advertise_address,omitempty"`
-	Name             string         `yaml:"name,omitempty"`
-	Peers            []string       `yaml:"peers,omitempty"`
-	PeerTimeout      model.Duration `yaml:"peer_timeout,omitempty"`
-	GossipInterval   model.Duration `yaml:"gossip_interval,omitempty"`
-	PushPullInterval model.Duration `yaml:"pushpull_interval,omitempty"`
-	SettleTimeout    model.Duration `yaml:"settle_timeout,omitempty"`
-	TLSConfig        string         `yaml:"tls_config,omitempty"`
-	Label            string         `yaml:"label,omitempty"`
+	ListenAddress       string         `yaml:"listen_address,omitempty"`
+	AdvertiseAddress    string         `yaml:"advertise_address,omitempty"`
+	Name                string         `yaml:"name,omitempty"`
+	Peers               []string       `yaml:"peers,omitempty"`
+	PeerTimeout         model.Duration `yaml:"peer_timeout,omitempty"`
+	PeersResolveTimeout model.Duration `yaml:"peers_resolve_timeout,omitempty"`
+	GossipInterval      model.Duration `yaml:"gossip_interval,omitempty"`
+	PushPullInterval    model.Duration `yaml:"pushpull_interval,omitempty"`
+	TCPTimeout          model.Duration `yaml:"tcp_timeout,omitempty"`
+	ProbeTimeout        model.Duration `yaml:"probe_timeout,omitempty"`
+	ProbeInterval       model.Duration `yaml:"probe_interval,omitempty"`
+	// SettleTimeout of 0 does not wait for the cluster to settle.
+	SettleTimeout     *model.Duration `yaml:"settle_timeout,omitempty"`
+	ReconnectInterval model.Duration  `yaml:"reconnect_interval,omitempty"`
+	ReconnectTimeout  model.Duration  `yaml:"reconnect_timeout,omitempty"`
+	TLSConfig         string          `yaml:"tls_config,omitempty"`
+	Label             string          `yaml:"label,omitempty"`
+	// AllowInsecureAdvertise lets a public IP address be found and advertised.
+	AllowInsecureAdvertise bool `yaml:"allow_insecure_public_advertise_address_discovery,omitempty"`
 }
 
 // Logs is what concerns log lines.
