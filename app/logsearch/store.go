@@ -36,13 +36,14 @@ func New(ctx context.Context, o local.Options) (*Store, error) {
 	if len(entries) == 0 {
 		return s, nil
 	}
-	_, err = s.open(ctx)
+	_, err = s.Open(ctx)
 	return s, err
 }
 
 var errClosed = errors.New("the log store is closed: modelwatch is stopping")
 
-func (s *Store) open(ctx context.Context) (*local.Store, error) {
+// Open returns the store, opened if it was not yet.
+func (s *Store) Open(ctx context.Context) (*local.Store, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -79,7 +80,7 @@ func (s *Store) Opened() *local.Store {
 
 // Append implements the Appender of receivers and tailer.
 func (s *Store) Append(ctx context.Context, streams []logs.Stream) error {
-	store, err := s.open(ctx)
+	store, err := s.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (s *Store) Append(ctx context.Context, streams []logs.Stream) error {
 
 // Select implements logql.Store.
 func (s *Store) Select(ctx context.Context, sel logs.Selection) (logs.Cursor, error) {
-	store, err := s.open(ctx)
+	store, err := s.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func (s *Store) Select(ctx context.Context, sel logs.Selection) (logs.Cursor, er
 
 // Count implements logql.Counter.
 func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, error) {
-	store, err := s.open(ctx)
+	store, err := s.Open(ctx)
 	if err != nil {
 		return logs.Counts{}, err
 	}
@@ -106,7 +107,7 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 
 // Series implements api.Store.
 func (s *Store) Series(ctx context.Context, groups [][]*labels.Matcher, start, end int64) ([]labels.Labels, error) {
-	store, err := s.open(ctx)
+	store, err := s.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +116,7 @@ func (s *Store) Series(ctx context.Context, groups [][]*labels.Matcher, start, e
 
 // Volume implements api.Store.
 func (s *Store) Volume(ctx context.Context, req logs.VolumeRequest) ([]logs.Volume, error) {
-	store, err := s.open(ctx)
+	store, err := s.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (s *Store) Volume(ctx context.Context, req logs.VolumeRequest) ([]logs.Volu
 
 // Size implements api.Sizer.
 func (s *Store) Size(ctx context.Context, matchers []*labels.Matcher, start, end int64) (streams, chunks int, entries, bytes int64, err error) {
-	store, err := s.open(ctx)
+	store, err := s.Open(ctx)
 	if err != nil {
 		return 0, 0, 0, 0, err
 	}
@@ -133,7 +134,7 @@ func (s *Store) Size(ctx context.Context, matchers []*labels.Matcher, start, end
 
 // Follow implements api.Follower.
 func (s *Store) Follow(buffer int) (commits <-chan []logs.Stream, stop func()) {
-	store, err := s.open(context.Background())
+	store, err := s.Open(context.Background())
 	if err != nil {
 		ended := make(chan []logs.Stream)
 		close(ended)
@@ -142,9 +143,28 @@ func (s *Store) Follow(buffer int) (commits <-chan []logs.Stream, stop func()) {
 	return store.Follow(buffer)
 }
 
+// Patterns implements api.Patterns. The level of a template is what its own text
+// says, or unknown.
+func (s *Store) Patterns(ctx context.Context, matchers []*labels.Matcher, start, end, step int64) ([]api.Pattern, error) {
+	store, err := s.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := store.Patterns(ctx, matchers, start, end, step)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Pattern, len(found))
+	for i, p := range found {
+		level := logs.DetectLevel(labels.EmptyLabels(), logs.Entry{Line: p.Text})
+		out[i] = api.Pattern{Text: p.Text, Level: string(level), Samples: p.Samples}
+	}
+	return out, nil
+}
+
 // RequestDelete implements api.Deleter.
 func (s *Store) RequestDelete(query string, matchers []*labels.Matcher, filters []logs.LineFilter, start, end int64) (string, error) {
-	store, err := s.open(context.Background())
+	store, err := s.Open(context.Background())
 	if err != nil {
 		return "", err
 	}

@@ -6,7 +6,7 @@
 // not seen for longest go), separators are tokens of their own, so that a template can be written out as it was, and what
 // is plainly a value (a number, an address, an identifier) never is part of a template.
 //
-// It is not safe for concurrent use, knows nothing of streams and stores nothing.
+// It is not safe for concurrent use, knows nothing of streams, counts nothing and stores nothing.
 package drain
 
 import (
@@ -31,10 +31,6 @@ type Options struct {
 	MaxTemplates int
 	// MaxTokens is the number of tokens of a line that are looked at. Default 160.
 	MaxTokens int
-	// Bucket is the width in nanoseconds of the buckets of time in which occurrences are counted. Default 10 s.
-	Bucket int64
-	// MaxBuckets is the number of buckets kept for each template, the newest. Default 1080 (3 h of 10 s).
-	MaxBuckets int
 }
 
 func (o Options) withDefaults() Options {
@@ -43,34 +39,14 @@ func (o Options) withDefaults() Options {
 	o.MaxChildren = cmp.Or(o.MaxChildren, 64)
 	o.MaxTemplates = cmp.Or(o.MaxTemplates, 300)
 	o.MaxTokens = cmp.Or(o.MaxTokens, 160)
-	o.Bucket = cmp.Or(o.Bucket, 10_000_000_000)
-	o.MaxBuckets = cmp.Or(o.MaxBuckets, 1080)
 	return o
-}
-
-// Sample is how often a template occurred in a bucket of time that begins at Time, in Unix nanoseconds.
-type Sample struct {
-	Time  int64
-	Count int64
-}
-
-// Template is a kind of line.
-type Template struct {
-	// Text is the template with wildcards.
-	Text string
-	// Count is the number of lines since it was first seen.
-	Count int64
-	// First and Last are the least and greatest times of its lines, in Unix nanoseconds.
-	First, Last int64
-	// Samples are its occurrences in order of time.
-	Samples []Sample
 }
 
 // cluster is a template in the tree.
 type cluster struct {
 	tokens  []string
-	cut     bool // the lines are longer than what was looked at
-	t       Template
+	cut     bool   // the lines are longer than what was looked at
+	written string // the text; empty after a change
 	leaf    *node
 	element *list.Element
 }
@@ -95,9 +71,9 @@ func New(opts Options) *Miner {
 	return &Miner{opts: opts.withDefaults(), root: &node{}, recent: list.New()}
 }
 
-// Add takes a line with its time in Unix nanoseconds. It gives the text of the line's template, and whether that is one
+// Add takes a line. It gives the text of the line's template, empty for a line without text, and whether that is one
 // that was not there before.
-func (m *Miner) Add(line string, ts int64) (template string, created bool) {
+func (m *Miner) Add(line string) (template string, created bool) {
 	m.tokens = tokenize(m.tokens[:0], line, m.opts.MaxTokens)
 	cut := len(m.tokens) > m.opts.MaxTokens
 	tokens := m.tokens[:min(len(m.tokens), m.opts.MaxTokens)]
@@ -113,65 +89,14 @@ func (m *Miner) Add(line string, ts int64) (template string, created bool) {
 		c.generalize(tokens)
 		m.recent.MoveToFront(c.element)
 	}
-	c.cut = c.cut || cut
-	c.count(ts, m.opts)
+	if cut && !c.cut {
+		c.cut, c.written = true, ""
+	}
 	return c.text(), created
 }
 
 // Len is the number of templates.
 func (m *Miner) Len() int { return m.recent.Len() }
-
-// Templates are all templates with occurrences from start to end (start <= t < end, in Unix nanoseconds), the most
-// frequent there first.
-func (m *Miner) Templates(start, end int64) []Template {
-	var out []Template
-	total := map[string]int64{}
-	index := map[string]int{}
-	for e := m.recent.Front(); e != nil; e = e.Next() {
-		c := e.Value.(*cluster)
-		t := c.t
-		t.Text = c.text()
-		t.Samples = nil
-		n := int64(0)
-		for _, s := range c.t.Samples {
-			if s.Time+m.opts.Bucket > start && s.Time < end {
-				t.Samples = append(t.Samples, s)
-				n += s.Count
-			}
-		}
-		if n == 0 {
-			continue
-		}
-		total[t.Text] += n
-		// Templates that became equal by what they gave up are one.
-		if i, ok := index[t.Text]; ok {
-			out[i] = join(out[i], t)
-			continue
-		}
-		index[t.Text] = len(out)
-		out = append(out, t)
-	}
-	slices.SortStableFunc(out, func(a, b Template) int {
-		return cmp.Or(cmp.Compare(total[b.Text], total[a.Text]), strings.Compare(a.Text, b.Text))
-	})
-	return out
-}
-
-func join(a, b Template) Template {
-	a.Count += b.Count
-	a.First, a.Last = min(a.First, b.First), max(a.Last, b.Last)
-	samples := append(slices.Clone(a.Samples), b.Samples...)
-	slices.SortFunc(samples, func(x, y Sample) int { return cmp.Compare(x.Time, y.Time) })
-	a.Samples = samples[:0]
-	for _, s := range samples {
-		if n := len(a.Samples); n > 0 && a.Samples[n-1].Time == s.Time {
-			a.Samples[n-1].Count += s.Count
-		} else {
-			a.Samples = append(a.Samples, s)
-		}
-	}
-	return a
-}
 
 // leaf finds or makes the leaf for lines like this one.
 func (m *Miner) leaf(tokens []string) *node {
@@ -268,7 +193,7 @@ func (c *cluster) generalize(tokens []string) {
 	for i, t := range tokens {
 		if c.tokens[i] != t && c.tokens[i] != Wildcard {
 			c.tokens[i] = Wildcard
-			c.t.Text = ""
+			c.written = ""
 		}
 	}
 }
@@ -310,33 +235,10 @@ func (m *Miner) evict(c *cluster) {
 	}
 }
 
-func (c *cluster) count(ts int64, o Options) {
-	if c.t.Count == 0 {
-		c.t.First, c.t.Last = ts, ts
-	}
-	c.t.Count++
-	c.t.First, c.t.Last = min(c.t.First, ts), max(c.t.Last, ts)
-	at := ts - ((ts%o.Bucket)+o.Bucket)%o.Bucket
-	ss := c.t.Samples
-	i, ok := len(ss), false
-	if i > 0 && ss[i-1].Time >= at {
-		i, ok = slices.BinarySearchFunc(ss, at, func(s Sample, at int64) int { return cmp.Compare(s.Time, at) })
-	}
-	if ok {
-		ss[i].Count++
-		return
-	}
-	ss = slices.Insert(ss, i, Sample{at, 1})
-	if len(ss) > o.MaxBuckets {
-		ss = slices.Delete(ss, 0, len(ss)-o.MaxBuckets)
-	}
-	c.t.Samples = ss
-}
-
 // text writes the template out.
 func (c *cluster) text() string {
-	if c.t.Text != "" {
-		return c.t.Text
+	if c.written != "" {
+		return c.written
 	}
 	var b strings.Builder
 	wild := false
@@ -354,6 +256,6 @@ func (c *cluster) text() string {
 	if c.cut && !wild {
 		b.WriteString(Wildcard)
 	}
-	c.t.Text = b.String()
-	return c.t.Text
+	c.written = b.String()
+	return c.written
 }

@@ -1,9 +1,12 @@
 package drain_test
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,53 +16,48 @@ import (
 	"github.com/modelwatch/modelwatch/logs/drain"
 )
 
-// TestTemplates mines the lines of each case, one a second.
+// TestTemplates mines the lines of each case twice and counts the second time, when templates have settled.
 func TestTemplates(t *testing.T) {
 	datadriven.RunTest(t, "testdata/templates", func(t *testing.T, d *datadriven.TestData) string {
 		m := drain.New(drain.Options{MaxTokens: 60})
-		ts := int64(0)
+		created := 0
 		for line := range strings.Lines(d.Input) {
-			m.Add(strings.TrimSuffix(line, "\n"), ts)
-			ts += 1e9
+			if _, fresh := m.Add(strings.TrimSuffix(line, "\n")); fresh {
+				created++
+			}
 		}
+		counts := map[string]int{}
+		for line := range strings.Lines(d.Input) {
+			text, fresh := m.Add(strings.TrimSuffix(line, "\n"))
+			require.False(t, fresh, line)
+			counts[text]++
+		}
+		require.Len(t, counts, created)
+		texts := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+			return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(a, b))
+		})
 		var out strings.Builder
-		for _, x := range m.Templates(0, ts) {
-			fmt.Fprintf(&out, "%d %s\n", x.Count, x.Text)
+		for _, x := range texts {
+			fmt.Fprintf(&out, "%d %s\n", counts[x], x)
 		}
 		return out.String()
 	})
-}
-
-func TestSamples(t *testing.T) {
-	m := drain.New(drain.Options{Bucket: 10, MaxBuckets: 3})
-	for _, ts := range []int64{5, 25, 14, 12, 38, 31} {
-		_, created := m.Add("hello there", ts)
-		require.Equal(t, ts == 5, created)
-	}
-	all := m.Templates(0, 100)
-	require.Len(t, all, 1)
-	require.EqualValues(t, 6, all[0].Count)
-	require.EqualValues(t, 5, all[0].First)
-	require.EqualValues(t, 38, all[0].Last)
-	require.Equal(t, []drain.Sample{{Time: 10, Count: 2}, {Time: 20, Count: 1}, {Time: 30, Count: 2}}, all[0].Samples, "the oldest bucket went")
-	require.Equal(t, []drain.Sample{{Time: 20, Count: 1}}, m.Templates(20, 30)[0].Samples)
-	require.Empty(t, m.Templates(40, 50))
 }
 
 func TestBounds(t *testing.T) {
 	m := drain.New(drain.Options{MaxTemplates: 20, MaxChildren: 4})
 	r := rand.New(rand.NewPCG(1, 2))
 	word := func() string { return string(rune('a'+r.IntN(26))) + string(rune('a'+r.IntN(26))) }
-	for i := range 20_000 {
+	for range 20_000 {
 		line := word()
 		for range r.IntN(8) {
 			line += " " + word()
 		}
-		m.Add(line, int64(i))
+		m.Add(line)
 		require.LessOrEqual(t, m.Len(), 20)
 	}
-	m.Add("", 1)
-	m.Add(strings.Repeat("x ", 100_000), 1)
+	m.Add("")
+	m.Add(strings.Repeat("x ", 100_000))
 	require.LessOrEqual(t, m.Len(), 20)
 }
 
@@ -75,7 +73,7 @@ func FuzzAdd(f *testing.F) {
 		m := drain.New(drain.Options{MaxTemplates: 3})
 		for i := range 6 {
 			line := []string{a, b}[i%2]
-			template, _ := m.Add(line, int64(i))
+			template, _ := m.Add(line)
 			parts := strings.Split(template, drain.Wildcard)
 			for j, p := range parts {
 				parts[j] = regexp.QuoteMeta(p)
@@ -93,6 +91,6 @@ func BenchmarkAdd(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		m.Add(lines[i%1000], int64(i)*1e6)
+		m.Add(lines[i%1000])
 	}
 }

@@ -80,7 +80,19 @@ func value(t string) bool {
 	if digits == 0 {
 		return false
 	}
+	if number := strings.TrimLeft(t, "+-0123456789.,"); len(number) < len(t) && unit(number) {
+		return true
+	}
 	// Mostly digits, such as 12.5ms, 10:31:07.123, 192.0.2.7:80 or 2026-11-22T10:00:00Z; or long and hexadecimal.
 	return letters <= digits && (t[0] >= '0' && t[0] <= '9' || strings.IndexByte("+-.:/#$~", t[0]) >= 0) ||
 		letters > 0 && hex+marks == len(t) && hex >= 8
+}
+
+// unit is true for what may follow a number.
+func unit(s string) bool {
+	switch strings.ToLower(s) {
+	case "", "%", "ns", "us", "µs", "ms", "s", "sec", "m", "min", "h", "d", "b", "k", "kb", "kib", "mb", "mib", "g", "gb", "gib", "tb", "tib", "hz", "x":
+		return true
+	}
+	return false
 }

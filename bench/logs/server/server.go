@@ -8,15 +8,11 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/prometheus/prometheus/model/labels"
-
 	api "github.com/modelwatch/modelwatch/api/loki"
 	"github.com/modelwatch/modelwatch/app/logsearch"
 	"github.com/modelwatch/modelwatch/collect/receive/loki"
 	"github.com/modelwatch/modelwatch/collect/receive/otlplogs"
-	"github.com/modelwatch/modelwatch/logs"
 	"github.com/modelwatch/modelwatch/query/logql"
-	logstore "github.com/modelwatch/modelwatch/store/logs"
 	"github.com/modelwatch/modelwatch/store/logs/local"
 )
 
@@ -26,22 +22,27 @@ type Server struct {
 	Store *local.Store
 	API   *api.API
 	push  *loki.Handler
+	store *logsearch.Store
 }
 
 // New opens a store and puts the rest around it.
 func New(ctx context.Context, o local.Options) (*Server, error) {
-	store, err := local.Open(ctx, o)
+	store, err := logsearch.New(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	s, err := around(store)
+	s, err := around(ctx, store)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	return s, nil
 }
 
-func around(store *local.Store) (*Server, error) {
+func around(ctx context.Context, store *logsearch.Store) (*Server, error) {
+	opened, err := store.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
 	push, err := loki.New(loki.Options{Appender: store})
 	if err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func around(store *local.Store) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	queries, err := api.New(api.Options{Queries: &logsearch.Queries{Engine: logql.New(store, logql.Options{})}, Store: &Adapter{store}})
+	queries, err := api.New(api.Options{Queries: &logsearch.Queries{Engine: logql.New(store, logql.Options{})}, Store: store})
 	if err != nil {
 		return nil, err
 	}
@@ -61,48 +62,12 @@ func around(store *local.Store) (*Server, error) {
 	mux.Handle("/otlp/v1/logs", otlp)
 	mux.HandleFunc("/ready", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ready") })
 	queries.Register(mux)
-	return &Server{Handler: mux, Store: store, API: queries, push: push}, nil
+	return &Server{Handler: mux, Store: opened, API: queries, push: push, store: store}, nil
 }
 
 // Close ends everything. Nothing may be serving any more but live tails, which end here.
 func (s *Server) Close() error {
 	s.API.Close()
 	s.push.Close()
-	return s.Store.Close()
-}
-
-// Adapter is the store with delete requests and patterns as the API wants them.
-type Adapter struct{ *local.Store }
-
-// Patterns implements api.Patterns.
-func (d *Adapter) Patterns(ctx context.Context, matchers []*labels.Matcher, start, end, step int64) ([]api.Pattern, error) {
-	found, err := d.Store.Patterns(ctx, matchers, start, end, step)
-	out := make([]api.Pattern, len(found))
-	for i, p := range found {
-		out[i] = api.Pattern{Text: p.Text, Samples: p.Samples}
-	}
-	return out, err
-}
-
-// RequestDelete implements api.Deleter.
-func (d *Adapter) RequestDelete(query string, matchers []*labels.Matcher, filters []logs.LineFilter, start, end int64) (string, error) {
-	return d.Store.RequestDelete(logstore.DeleteRequest{Query: query, Matchers: matchers, Filters: filters, Start: start, End: end})
-}
-
-// Deletes implements api.Deleter.
-func (d *Adapter) Deletes() []api.Deletion {
-	var out []api.Deletion
-	for _, x := range d.Store.Deletes() {
-		out = append(out, api.Deletion{ID: x.ID, Query: x.Query, Status: x.Status, Start: x.Start, End: x.End, Created: x.Created})
-	}
-	return out
-}
-
-// CancelDelete implements api.Deleter.
-func (d *Adapter) CancelDelete(id string) (bool, error) {
-	err := d.Store.CancelDelete(id)
-	if errors.Is(err, local.ErrNoDelete) {
-		return false, nil
-	}
-	return err == nil, err
+	return s.store.Close()
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
-	"github.com/modelwatch/modelwatch/store/logs/drain"
+	"github.com/modelwatch/modelwatch/logs/drain"
 	"github.com/modelwatch/modelwatch/store/logs/duck"
 )
 

@@ -21,7 +21,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/modelwatch/modelwatch/store/logs/drain"
+	"github.com/modelwatch/modelwatch/logs/drain"
 	"github.com/modelwatch/modelwatch/store/logs/duck"
 )
 
