@@ -22,7 +22,6 @@ import (
 
 	"github.com/modelwatch/modelwatch/api/prom"
 	"github.com/modelwatch/modelwatch/app/inference"
-	"github.com/modelwatch/modelwatch/app/logsearch"
 	"github.com/modelwatch/modelwatch/collect/host"
 	"github.com/modelwatch/modelwatch/collect/scrape"
 	"github.com/modelwatch/modelwatch/config"
@@ -207,7 +206,7 @@ func (a *App) setUp() error {
 	a.rules = rules.New(rules.Options{
 		Engine:          a.engine,
 		Parser:          a.engine.Parser(),
-		Logs:            logsearch.Rules{Engine: a.logs.engine},
+		Logs:            a.logs.rules,
 		Queryable:       a.store.Queryable(),
 		Local:           a.store.Local(),
 		Appendable:      a.store.Appendable(),

@@ -71,6 +71,11 @@ func (c *checker) kind(name string, text []byte, kind config.Kind) {
 	case config.KindModelwatch:
 		var cfg *config.Config
 		cfg, problems = config.Parse(name, text)
+		if cfg.Logs.Loki.Set() && problems.Err() == nil {
+			if _, err := lokiTransport(cfg.Logs.Loki); err != nil {
+				problems = append(problems, config.Problem{File: name, Reason: err.Error(), Hint: "relative paths are taken from the directory of this file"})
+			}
+		}
 		follow = func() {
 			c.named(cfg.Metrics.ConfigFile, config.KindPrometheus)
 			c.named(cfg.Alerting.ConfigFile, config.KindAlertmanager)

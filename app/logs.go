@@ -14,27 +14,64 @@ import (
 	"github.com/modelwatch/modelwatch/collect/receive/loki"
 	"github.com/modelwatch/modelwatch/collect/receive/otlplogs"
 	"github.com/modelwatch/modelwatch/collect/tail"
+	"github.com/modelwatch/modelwatch/evaluate/rules"
+	"github.com/modelwatch/modelwatch/logs"
 	"github.com/modelwatch/modelwatch/query/logql"
 	"github.com/modelwatch/modelwatch/store/logs/local"
 )
 
-// logParts is everything that concerns log lines.
-type logParts struct {
-	store  *logsearch.Store
-	engine *logql.Engine
-	api    *lokiapi.API
-	push   *loki.Handler
-	otlp   *otlplogs.Handler
-	tail   *tail.Manager
+// appender is where lines go.
+type appender interface {
+	Append(ctx context.Context, streams []logs.Stream) error
 }
 
-// setUpLogs makes store, engine, API, receivers and tailer of logs. Nothing is
-// tailed before the first configuration is applied.
+// logParts is everything that concerns log lines.
+type logParts struct {
+	appender appender
+	rules    rules.LogQuerier
+	// route registers who answers questions and pushes of Loki's protocol.
+	route func(*http.ServeMux)
+	otlp  *otlplogs.Handler
+	tail  *tail.Manager
+}
+
+// setUpLogs makes store, API, receivers and tailer of logs. Nothing is tailed
+// before the first configuration is applied.
 func (a *App) setUpLogs() error {
+	setUpStore := a.setUpLocalLogs
+	if a.config.Logs.Loki.Set() {
+		setUpStore = a.setUpRemoteLogs
+	}
+	err := setUpStore()
+	if err != nil {
+		return err
+	}
+	a.logs.otlp, err = otlplogs.New(otlplogs.Options{
+		Appender: a.logs.appender, MaxBody: int64(a.config.Web.MaxRequestBytes), Logger: a.logger.With("component", "logs"), Registerer: a.registry,
+	})
+	if err != nil {
+		return fmt.Errorf("set up OTLP log receiver: %w", err)
+	}
+	a.logs.tail, err = tail.New(tail.Options{
+		Appender:     a.logs.appender,
+		Dir:          filepath.Join(a.config.Storage.Path, "tail"),
+		OwnAddresses: []string{a.url.Host},
+		OwnPorts:     a.ports(),
+		Logger:       a.logger.With("component", "tail"),
+		Registerer:   a.registry,
+	})
+	if err != nil {
+		return fmt.Errorf("set up log collection: %w", err)
+	}
+	a.cleanups.add("stop tailing", func() error { a.logs.tail.Stop(); return nil })
+	return nil
+}
+
+// setUpLocalLogs makes the store on this machine and what asks it.
+func (a *App) setUpLocalLogs() error {
 	c := a.config.Logs
 	logger := a.logger.With("component", "logs")
-	var err error
-	a.logs.store, err = logsearch.New(context.Background(), local.Options{
+	store, err := logsearch.New(context.Background(), local.Options{
 		Dir:            filepath.Join(a.config.Storage.Path, "logs"),
 		MemoryLimit:    int64(c.MemoryLimit),
 		Retention:      time.Duration(*c.Retention),
@@ -49,11 +86,11 @@ func (a *App) setUpLogs() error {
 	if err != nil {
 		return fmt.Errorf("open log store: %w", err)
 	}
-	a.cleanups.add("close log store", a.logs.store.Close)
-	a.logs.engine = logql.New(a.logs.store, logql.Options{MaxEntries: c.MaxEntries, MaxSeries: c.MaxSeries})
-	a.logs.api, err = lokiapi.New(lokiapi.Options{
-		Queries:    &logsearch.Queries{Engine: a.logs.engine},
-		Store:      a.logs.store,
+	a.cleanups.add("close log store", store.Close)
+	engine := logql.New(store, logql.Options{MaxEntries: c.MaxEntries, MaxSeries: c.MaxSeries})
+	api, err := lokiapi.New(lokiapi.Options{
+		Queries:    &logsearch.Queries{Engine: engine},
+		Store:      store,
 		Timeout:    time.Duration(c.QueryTimeout),
 		MaxEntries: c.MaxEntries,
 		Revision:   buildVersion().Revision,
@@ -63,29 +100,18 @@ func (a *App) setUpLogs() error {
 	if err != nil {
 		return fmt.Errorf("set up log API: %w", err)
 	}
-	a.cleanups.add("end live tails", func() error { a.logs.api.Close(); return nil })
-	maxBody := int64(a.config.Web.MaxRequestBytes)
-	a.logs.push, err = loki.New(loki.Options{Appender: a.logs.store, MaxBody: maxBody, Logger: logger, Registerer: a.registry})
+	a.cleanups.add("end live tails", func() error { api.Close(); return nil })
+	push, err := loki.New(loki.Options{Appender: store, MaxBody: int64(a.config.Web.MaxRequestBytes), Logger: logger, Registerer: a.registry})
 	if err != nil {
 		return fmt.Errorf("set up log receiver: %w", err)
 	}
-	a.cleanups.add("close log receiver", func() error { a.logs.push.Close(); return nil })
-	a.logs.otlp, err = otlplogs.New(otlplogs.Options{Appender: a.logs.store, MaxBody: maxBody, Logger: logger, Registerer: a.registry})
-	if err != nil {
-		return fmt.Errorf("set up OTLP log receiver: %w", err)
+	a.cleanups.add("close log receiver", func() error { push.Close(); return nil })
+	a.logs.appender, a.logs.rules = store, logsearch.Rules{Engine: engine}
+	a.logs.route = func(mux *http.ServeMux) {
+		api.Register(mux)
+		mux.Handle("POST /loki/api/v1/push", push)
+		mux.Handle("POST /api/prom/push", push)
 	}
-	a.logs.tail, err = tail.New(tail.Options{
-		Appender:     a.logs.store,
-		Dir:          filepath.Join(a.config.Storage.Path, "tail"),
-		OwnAddresses: []string{a.url.Host},
-		OwnPorts:     a.ports(),
-		Logger:       a.logger.With("component", "tail"),
-		Registerer:   a.registry,
-	})
-	if err != nil {
-		return fmt.Errorf("set up log collection: %w", err)
-	}
-	a.cleanups.add("stop tailing", func() error { a.logs.tail.Stop(); return nil })
 	return nil
 }
 
@@ -122,9 +148,7 @@ func (a *App) prepareTail(file string) (*tail.Prepared, error) {
 
 // routeLogs says who answers the paths of logs.
 func (a *App) routeLogs(mux *http.ServeMux) {
-	a.logs.api.Register(mux)
-	mux.Handle("POST /loki/api/v1/push", a.logs.push)
-	mux.Handle("POST /api/prom/push", a.logs.push)
+	a.logs.route(mux)
 	mux.Handle("POST /v1/logs", a.logs.otlp)
 	mux.Handle("POST /otlp/v1/logs", a.logs.otlp)
 }

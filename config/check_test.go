@@ -34,6 +34,12 @@ func TestMistakes(t *testing.T) {
 			`:9: collect.processes.1: service is missing`,
 			`:9: collect.processes.1: command: error parsing regexp: missing closing )`,
 		},
+		"modelwatch_loki.yml": {
+			`:5: http_config: at most one of basic_auth, oauth2 & authorization must be configured`,
+		},
+		"modelwatch_loki_values.yml": {
+			`:3: logs.loki.url: it has a user name in it, which would be shown with the address (hint: write it as basic_auth into http_config)`,
+		},
 	} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
@@ -97,6 +103,26 @@ func TestPathsAreTakenFromTheFile(t *testing.T) {
 	require.NoError(t, ps.Err())
 	require.Equal(t, "/etc/mw/p.yml", c.Metrics.ConfigFile)
 	require.Equal(t, "/a.yml", c.Alerting.ConfigFile)
+}
+
+func TestLokiElsewhere(t *testing.T) {
+	t.Parallel()
+	c, ps := Parse("/etc/mw/modelwatch.yml", []byte("logs:\n  retention: 3d\n  loki:\n    url: https://loki\n    http_config: {tls_config: {ca_file: ca.crt}}\n"))
+	require.NoError(t, ps.Err())
+	require.Len(t, ps, 1, "a setting without effect is warned of")
+	require.Contains(t, ps[0].Error(), ":2: warning: logs.retention: it has no effect")
+	require.Equal(t, "/etc/mw/ca.crt", c.Logs.Loki.HTTP.TLSConfig.CAFile)
+	require.True(t, c.Logs.Loki.HTTP.FollowRedirects, "defaults are those of the format")
+	for text, want := range map[string]string{
+		"url: loki:3100":                                "this is not an address",
+		"url: http://loki:3100/loki/api/v1/push":        "is the path of an endpoint",
+		"url: http://loki?a=b":                          "it has parameters",
+		"tenant: a":                                     "url is missing",
+		"url: http://a\n    http_config: {tls_cfg: {}}": ":4: http_config: field tls_cfg not found",
+	} {
+		_, ps := Parse("m.yml", []byte("logs:\n  loki:\n    "+text+"\n"))
+		require.ErrorContains(t, ps.Err(), want)
+	}
 }
 
 func FuzzParse(f *testing.F) {

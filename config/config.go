@@ -143,6 +143,8 @@ type Cluster struct {
 // Logs is what concerns log lines.
 type Logs struct {
 	Collect LogCollect `yaml:"collect,omitempty"`
+	// Loki keeps the lines if it is set; then the settings below do nothing.
+	Loki Loki `yaml:"loki,omitempty"`
 	// Retention is how long lines are kept; zero keeps them for ever.
 	Retention *model.Duration `yaml:"retention,omitempty"`
 	// RetentionSize is the size on disk above which the oldest days go; zero
@@ -292,6 +294,7 @@ func (c *Config) setDefaults() {
 	setPointer(&c.Metrics.Limits.LabelValueLength, DefaultLabelValueLength)
 	setPointer(&c.Metrics.Limits.BodySize, DefaultBodySize)
 	set(&c.Alerting.Retention, model.Duration(DefaultAlertRetention))
+	c.Logs.Loki.setDefaults()
 	setPointer(&c.Logs.Retention, model.Duration(DefaultLogRetention))
 	set(&c.Logs.MemoryLimit, DefaultLogMemory)
 	set(&c.Logs.MaxStreams, DefaultMaxStreams)
@@ -353,6 +356,9 @@ func (c *Config) resolve(dir string) {
 			*p = filepath.Join(dir, *p)
 		}
 	}
+	if c.Logs.Loki.HTTP != nil {
+		c.Logs.Loki.HTTP.SetDirectory(dir)
+	}
 }
 
 // validate reports every problem and changes nothing.
@@ -399,6 +405,10 @@ func (c *Config) validate(file string, root *yaml.Node) Problems {
 		}
 	}
 	c.Inferences.validate(add)
+	c.Logs.validate(add, func(reason, hint string, path ...string) {
+		add(reason, hint, path...)
+		ps[len(ps)-1].Warning = true
+	})
 	if c.Collect.GPU.ExpectedCount < 0 {
 		add("less than zero", "leave it out to take the most GPUs ever seen", "collect", "gpu", "expected_count")
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modelwatch/modelwatch/query/logql"
 	"github.com/modelwatch/modelwatch/query/logql/syntax"
+	"github.com/modelwatch/modelwatch/store/logs/remote"
 )
 
 // Rules evaluates LogQL for the rule manager. The zero value checks only.
@@ -38,6 +39,25 @@ func (r Rules) Eval(ctx context.Context, expr string, t time.Time) (promql.Vecto
 	out := make(promql.Vector, 0, len(res.Vector))
 	for _, s := range res.Vector {
 		out = append(out, promql.Sample{Metric: s.Labels, T: t.UnixMilli(), F: s.Point.V})
+	}
+	return out, nil
+}
+
+// RemoteRules has LogQL of rules evaluated by the store elsewhere.
+type RemoteRules struct {
+	Rules
+	Store *remote.Store
+}
+
+// Eval gives the vector of a LogQL metric query at a time.
+func (r RemoteRules) Eval(ctx context.Context, expr string, t time.Time) (promql.Vector, error) {
+	samples, err := r.Store.Instant(ctx, expr, t)
+	if err != nil {
+		return nil, err
+	}
+	out := make(promql.Vector, len(samples))
+	for i, s := range samples {
+		out[i] = promql.Sample{Metric: s.Labels, T: t.UnixMilli(), F: s.Value}
 	}
 	return out, nil
 }

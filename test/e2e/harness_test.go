@@ -83,6 +83,8 @@ type options struct {
 	env  []string
 	// tls says that the server answers by HTTPS.
 	tls bool
+	// address is where it listens; empty takes a free port.
+	address string
 }
 
 // start runs `modelwatch serve` on a free port and waits until it is ready.
@@ -95,7 +97,10 @@ func start(t *testing.T, o options) *server {
 
 func launch(t *testing.T, o options) *server {
 	t.Helper()
-	address := freeAddress(t)
+	address := o.address
+	if address == "" {
+		address = freeAddress(t)
+	}
 	scheme := "http"
 	if o.tls {
 		scheme = "https"

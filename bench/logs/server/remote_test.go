@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	commonconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
 
@@ -26,6 +27,11 @@ func TestRemoteContract(t *testing.T) {
 	}})
 }
 
+// as adds credentials to requests.
+func as(user, password string) http.RoundTripper {
+	return commonconfig.NewBasicAuthRoundTripper(commonconfig.NewInlineSecret(user), commonconfig.NewInlineSecret(password), http.DefaultTransport)
+}
+
 func TestRemoteCredentialsAndProxy(t *testing.T) {
 	_, h := open(t)
 	var seen []http.Header
@@ -39,7 +45,7 @@ func TestRemoteCredentialsAndProxy(t *testing.T) {
 		h.Config.Handler.ServeHTTP(w, r)
 	}))
 	defer front.Close()
-	s, err := remote.New(remote.Options{URL: front.URL + "/", Username: "u", Password: "p", Tenant: "team-a", Encode: loki.EncodeProtobuf})
+	s, err := remote.New(remote.Options{URL: front.URL + "/", Transport: as("u", "p"), Tenant: "team-a", Encode: loki.EncodeProtobuf})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	require.NoError(t, s.Ready(t.Context()))
@@ -54,8 +60,8 @@ func TestRemoteCredentialsAndProxy(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusOK, resp.StatusCode)
-	require.Equal(t, "team-b", seen[1].Get("X-Scope-OrgID"))
-	wrong, err := remote.New(remote.Options{URL: front.URL, BearerToken: "x", Encode: loki.EncodeProtobuf})
+	require.Equal(t, "team-a", seen[1].Get("X-Scope-OrgID"), "a tenant that is configured is nobody's choice")
+	wrong, err := remote.New(remote.Options{URL: front.URL, Transport: as("u", "wrong"), Encode: loki.EncodeProtobuf})
 	require.NoError(t, err)
 	_, err = wrong.Series(t.Context(), nil, 0, 1)
 	require.ErrorContains(t, err, "answered 401: who are you?")

@@ -7,21 +7,19 @@ package remote
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/klauspost/compress/snappy"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/modelwatch/modelwatch/logs"
@@ -32,20 +30,18 @@ import (
 type Options struct {
 	// URL is where the other side's API is, without /loki/api/v1.
 	URL string
-	// Tenant is sent as X-Scope-OrgID.
+	// Tenant is sent as X-Scope-OrgID. Without one, requests that are handed through keep theirs.
 	Tenant string
-	// Username and Password are for basic authentication, BearerToken or BearerTokenFile for a bearer token. The file is
-	// read for each request.
-	Username, Password           string
-	BearerToken, BearerTokenFile string
-	TLS                          *tls.Config
-	Headers                      map[string]string
-	// Timeout bounds each request. Default one minute.
+	// Transport adds credentials and knows the certificates. Default: a plain one.
+	Transport http.RoundTripper
+	// Timeout bounds each request, except live tails. Default one minute.
 	Timeout time.Duration
 	// PageSize is how many entries are asked for at a time; the other side must allow it. Default 5000.
 	PageSize int
 	// Encode writes streams as a push request.
 	Encode func([]logs.Stream) []byte
+	// Registerer is for the store's own metrics. Default: none.
+	Registerer prometheus.Registerer
 }
 
 // Store is a store of logs elsewhere.
@@ -58,7 +54,7 @@ type Store struct {
 // New returns a Store. Nothing is asked of the other side yet.
 func New(o Options) (*Store, error) {
 	base, err := url.Parse(strings.TrimSuffix(o.URL, "/"))
-	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+	if err != nil || base.Host == "" || base.User != nil || base.Scheme != "http" && base.Scheme != "https" {
 		return nil, fmt.Errorf("log store elsewhere: %q is not an address like http://loki:3100", o.URL)
 	}
 	if o.Encode == nil {
@@ -70,10 +66,19 @@ func New(o Options) (*Store, error) {
 	if o.PageSize == 0 {
 		o.PageSize = 5000
 	}
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // It is one.
-	t.TLSClientConfig = o.TLS
-	t.MaxIdleConnsPerHost = 16
-	return &Store{o: o, base: base, http: &http.Client{Transport: t, Timeout: o.Timeout}}, nil
+	t := o.Transport
+	if t == nil {
+		plain := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // It is one.
+		plain.MaxIdleConnsPerHost = 16
+		t = plain
+	}
+	counted := &counter{next: t, requests: newRequests()}
+	if o.Registerer != nil {
+		if err := o.Registerer.Register(counted.requests); err != nil {
+			return nil, fmt.Errorf("log store elsewhere: %w", err)
+		}
+	}
+	return &Store{o: o, base: base, http: &http.Client{Transport: counted, Timeout: o.Timeout}}, nil
 }
 
 // Close ends idle connections.
@@ -101,31 +106,6 @@ func (e *StatusError) StatusCode() int {
 	return http.StatusBadGateway
 }
 
-func (s *Store) authorize(h http.Header) error {
-	if s.o.Tenant != "" {
-		h.Set("X-Scope-OrgID", s.o.Tenant)
-	}
-	token := s.o.BearerToken
-	if s.o.BearerTokenFile != "" {
-		text, err := os.ReadFile(s.o.BearerTokenFile)
-		if err != nil {
-			return fmt.Errorf("read bearer token: %w", err)
-		}
-		token = strings.TrimSpace(string(text))
-	}
-	if token != "" {
-		h.Set("Authorization", "Bearer "+token)
-	}
-	if s.o.Username != "" || s.o.Password != "" {
-		r := &http.Request{Header: h}
-		r.SetBasicAuth(s.o.Username, s.o.Password)
-	}
-	for k, v := range s.o.Headers {
-		h.Set(k, v)
-	}
-	return nil
-}
-
 // do sends a request and decodes the answer into out, if that is not nil.
 func (s *Store) do(ctx context.Context, method, path string, body io.Reader, header http.Header, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, s.base.String()+path, body)
@@ -133,8 +113,8 @@ func (s *Store) do(ctx context.Context, method, path string, body io.Reader, hea
 		return fmt.Errorf("ask log store elsewhere: %w", err)
 	}
 	req.Header = header
-	if err := s.authorize(req.Header); err != nil {
-		return err
+	if s.o.Tenant != "" {
+		req.Header.Set("X-Scope-OrgID", s.o.Tenant)
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {
@@ -333,27 +313,4 @@ func (s *Store) Delete(ctx context.Context, req logstore.DeleteRequest) error {
 // Ready asks whether the other side is ready.
 func (s *Store) Ready(ctx context.Context) error {
 	return s.do(ctx, http.MethodGet, "/ready", nil, http.Header{}, nil)
-}
-
-// Proxy answers requests to /loki/api/v1 by handing them to the other side, with the store's own credentials. A tenant
-// that the request names is kept.
-func (s *Store) Proxy() http.Handler {
-	return &httputil.ReverseProxy{
-		Transport: s.http.Transport,
-		Rewrite: func(r *httputil.ProxyRequest) {
-			tenant := r.In.Header.Get("X-Scope-OrgID")
-			r.SetURL(s.base)
-			r.Out.Header.Del("Authorization")
-			r.Out.Header.Del("Cookie")
-			if err := s.authorize(r.Out.Header); err != nil {
-				r.Out.Header.Del("Authorization") // The other side will say that it is missing.
-			}
-			if tenant != "" {
-				r.Out.Header.Set("X-Scope-OrgID", tenant)
-			}
-		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			http.Error(w, "log store elsewhere cannot be reached: "+err.Error(), http.StatusBadGateway)
-		},
-	}
 }
