@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -43,7 +44,7 @@ func (s *Store) Proxy() http.Handler {
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			switch {
-			case r.Context().Err() != nil && context.Cause(r.Context()) == context.DeadlineExceeded:
+			case errors.Is(context.Cause(r.Context()), context.DeadlineExceeded):
 				http.Error(w, "log store elsewhere did not answer within "+s.o.Timeout.String(), http.StatusGatewayTimeout)
 			case r.Context().Err() != nil: // The client is gone.
 			default:
