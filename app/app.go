@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/modelwatch/modelwatch/api/auth"
 	"github.com/modelwatch/modelwatch/api/prom"
 	"github.com/modelwatch/modelwatch/app/inference"
 	"github.com/modelwatch/modelwatch/collect/host"
@@ -60,6 +61,7 @@ type App struct {
 	rules      *rules.Manager
 	scraper    *scrape.Scraper
 	api        *prom.API
+	auth       *auth.Auth
 	reloader   *reloader
 	serveErr   chan error
 
@@ -108,6 +110,9 @@ func Run(ctx context.Context, opts Options) error {
 func (a *App) setUp() error {
 	cfg, err := loadConfig(a.opts)
 	if err != nil {
+		return err
+	}
+	if err := errors.Join(checkResetAdmin(a.opts, cfg), checkAuth(cfg)); err != nil {
 		return err
 	}
 	a.config = cfg
@@ -188,6 +193,9 @@ func (a *App) setUp() error {
 		return err
 	}
 	if err := a.setUpInferences(guard); err != nil {
+		return err
+	}
+	if err := a.setUpAuth(); err != nil {
 		return err
 	}
 
@@ -279,6 +287,7 @@ func (a *App) Start() error {
 	a.background("judging models", a.inferences.Run)
 	a.background("asking for facts", a.facts.run)
 	a.background("watching the disk", a.alertWhenFull(a.guard))
+	a.background("keeping sessions", a.auth.Run)
 	a.remote.Start()
 	a.cleanups.add("stop sending to alertmanagers", func() error { a.remote.Stop(); return nil })
 	a.rules.Start()

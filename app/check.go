@@ -81,6 +81,7 @@ func (c *checker) kind(name string, text []byte, kind config.Kind) {
 			c.named(cfg.Alerting.ConfigFile, config.KindAlertmanager)
 			c.named(cfg.Logs.Collect.ConfigFile, config.KindPromtail)
 			c.named(cfg.Web.ConfigFile, config.KindWeb)
+			c.auth(name, cfg)
 		}
 	case config.KindPrometheus:
 		problems = config.CheckPrometheus(name, text)
@@ -109,6 +110,18 @@ func (c *checker) named(file string, kind config.Kind) {
 	if file != "" {
 		c.file(file, kind)
 	}
+}
+
+// auth checks what only a file and those that it names show together.
+func (c *checker) auth(name string, cfg *config.Config) {
+	var ps config.Problems
+	if err := checkAuth(cfg); err != nil {
+		ps = append(ps, config.Problem{File: name, Reason: err.Error()})
+	}
+	if _, err := oidcOptions(cfg.Web.Auth.OIDC); err != nil {
+		ps = append(ps, config.Problem{File: name, Reason: err.Error(), Hint: config.HintFor(err.Error())})
+	}
+	c.report(ps)
 }
 
 func (c *checker) ruleFiles(name string, text []byte) {

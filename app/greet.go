@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 	"io"
-	"net"
 	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -84,20 +83,4 @@ func (a *App) greet(w io.Writer) {
 	}
 	fmt.Fprintln(w)
 	a.warnOpen(w)
-}
-
-// warnOpen says so at each start when anybody on the network may change
-// alerts and read data.
-func (a *App) warnOpen(w io.Writer) {
-	if len(readWebConfig(a.config.Web.ConfigFile).Users) > 0 {
-		return
-	}
-	for _, l := range a.listeners {
-		tcp, ok := l.Addr().(*net.TCPAddr)
-		if !ok || tcp.IP.IsLoopback() {
-			continue
-		}
-		a.logger.Warn("Listening without authentication on an address that others can reach", "address", l.Addr().String(), "hint", "set basic_auth_users in a --web.config.file, or listen on 127.0.0.1")
-		fmt.Fprintf(w, "WARNING: %s is open to the network without authentication. Set basic_auth_users in a --web.config.file, or listen on 127.0.0.1.\n\n", l.Addr())
-	}
 }

@@ -24,6 +24,9 @@ type Options struct {
 	AlertmanagerConfig string
 	PromtailConfig     string
 
+	// ResetAdmin gives the user admin a new password.
+	ResetAdmin bool
+
 	// CompatPorts also listens on the ports of Alertmanager and Loki.
 	CompatPorts bool
 

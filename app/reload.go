@@ -138,6 +138,7 @@ func (r *reloader) reload() error {
 		scrape.Prepare(next),
 		a.rules.Prepare(next),
 		checkWebConfig(cfg.Web.ConfigFile),
+		checkAuth(cfg),
 	); err != nil {
 		return err
 	}

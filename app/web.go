@@ -112,6 +112,7 @@ func (a *App) routes(g gatherers) http.Handler {
 	mux.Handle("/v1/metrics", a.api)
 	a.routeLogs(mux)
 	a.routeModels(mux)
+	a.routeAuth(mux)
 
 	mux.Handle("/api/v2/", a.notify.APIHandler())
 	alerts := a.notify.Handler()
@@ -168,7 +169,8 @@ func (a *App) whenReady(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// middleware bounds and counts every request.
+// middleware bounds and counts every request, and lets through what its role
+// may do.
 func (a *App) middleware(next http.Handler) http.Handler {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "modelwatch_http_requests_total",
@@ -181,6 +183,7 @@ func (a *App) middleware(next http.Handler) http.Handler {
 		NativeHistogramBucketFactor: 1.1,
 	}, nil)
 	a.registry.MustRegister(requests, duration)
+	guarded := a.auth.Middleware(next)
 	limit := int64(a.config.Web.MaxRequestBytes)
 	bounded := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > limit {
@@ -188,7 +191,7 @@ func (a *App) middleware(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
-		next.ServeHTTP(w, r)
+		guarded.ServeHTTP(w, r)
 	})
 	// A page of another origin must not make a browser change anything here.
 	protected := http.NewCrossOriginProtection().Handler(bounded)

@@ -40,6 +40,20 @@ func TestMistakes(t *testing.T) {
 		"modelwatch_loki_values.yml": {
 			`:3: logs.loki.url: it has a user name in it, which would be shown with the address (hint: write it as basic_auth into http_config)`,
 		},
+		"modelwatch_auth.yml": {
+			`:6: web.auth.session_idle: longer than session_lifetime`,
+			`:7: web.auth.trusted_proxies.1: "proxy.example.org" is neither an address nor a network (hint: write an address such as 10.0.0.7, or a network such as 10.0.0.0/24)`,
+			`:7: web.auth.trusted_proxies.2: "0.0.0.0/0" is everybody`,
+			`:9: web.auth.oidc.issuer: tokens over http can be read on the way (hint: use https)`,
+			`:8: web.auth.oidc: client_id is missing`,
+			`:11: web.auth.oidc.roles.ml-oncall: the role "boss" does not exist (hint: choose viewer, editor or admin)`,
+			`:12: web.auth.oidc.default_role: the role "root" does not exist`,
+			`:13: web.auth.oidc.allowed_emails.0: "example.org" is neither an address nor a domain`,
+		},
+		"modelwatch_auth_typo.yml": {
+			`:3: field enable not found (hint: no such setting here: check its spelling and indentation)`,
+			`:6: field client_secret not found`,
+		},
 	} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()

@@ -48,6 +48,8 @@ type Web struct {
 	ReadTimeout model.Duration `yaml:"read_timeout,omitempty"`
 	// CompatPorts also listens on Alertmanager's and Loki's own ports.
 	CompatPorts bool `yaml:"compat_ports,omitempty"`
+	// Auth is users, roles, tokens and log-in.
+	Auth Auth `yaml:"auth,omitempty"`
 }
 
 // Storage is where data lies.
@@ -280,6 +282,7 @@ func (c *Config) setDefaults() {
 	set(&c.Web.MaxConnections, DefaultMaxConnections)
 	set(&c.Web.MaxRequestBytes, DefaultMaxRequestBytes)
 	set(&c.Web.ReadTimeout, model.Duration(DefaultReadTimeout))
+	c.Web.Auth.setDefaults()
 	set(&c.Storage.Path, DefaultStoragePath)
 	set(&c.Metrics.Retention, model.Duration(DefaultRetention))
 	set(&c.Metrics.Query.Timeout, model.Duration(DefaultQueryTimeout))
@@ -351,7 +354,8 @@ func decode(text []byte, c *Config) error {
 }
 
 func (c *Config) resolve(dir string) {
-	for _, p := range []*string{&c.Web.ConfigFile, &c.Metrics.ConfigFile, &c.Alerting.ConfigFile, &c.Alerting.Cluster.TLSConfig, &c.Logs.Collect.ConfigFile} {
+	files := []*string{&c.Web.ConfigFile, &c.Metrics.ConfigFile, &c.Alerting.ConfigFile, &c.Alerting.Cluster.TLSConfig, &c.Logs.Collect.ConfigFile}
+	for _, p := range append(files, c.Web.Auth.paths()...) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -404,6 +408,7 @@ func (c *Config) validate(file string, root *yaml.Node) Problems {
 			add(fmt.Sprintf("command: %v", err), "command is a regular expression in RE2 syntax", path...)
 		}
 	}
+	c.Web.Auth.validate(add)
 	c.Inferences.validate(add)
 	c.Logs.validate(add, func(reason, hint string, path ...string) {
 		add(reason, hint, path...)

@@ -23,6 +23,7 @@ func serveCommand(cli *kingpin.Application) command {
 	c.Flag("alertmanager.config", "alertmanager.yml.").StringVar(&o.AlertmanagerConfig)
 	c.Flag("promtail.config", "promtail.yml.").StringVar(&o.PromtailConfig)
 	c.Flag("compat.ports", "Listen on 9093 (Alertmanager) and 3100 (Loki) too, so that their clients need no change.").BoolVar(&o.CompatPorts)
+	c.Flag("auth.reset-admin", "Give the user admin a new password, printed once, and end all its sessions.").BoolVar(&o.ResetAdmin)
 	clusterFlags(c, &o.Cluster)
 	c.Flag("log.level", "debug, info, warn or error.").Default("info").EnumVar(&o.LogLevel, "debug", "info", "warn", "error")
 	c.Flag("log.format", "logfmt or json.").Default("logfmt").EnumVar(&o.LogFormat, "logfmt", "json")
