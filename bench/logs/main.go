@@ -40,6 +40,7 @@ func run(ctx context.Context) error {
 	flag.DurationVar(&o.span, "span", time.Hour, "time over which the lines are spread")
 	flag.IntVar(&o.tailed, "tailed", 300, "number of lines written to a file to measure until when they are found; 0 leaves it out")
 	flag.StringVar(&o.out, "out", "bench/logs", "directory for results.md and results.json; - writes none")
+	flag.BoolVar(&o.ingest, "ingest", false, "only measure ingestion")
 	again := flag.Bool("render", false, "only write results.md anew from results.json")
 	flag.Parse()
 	if *again {

@@ -31,6 +31,7 @@ type options struct {
 	bytes           int64
 	pushers, tailed int
 	span            time.Duration
+	ingest          bool
 }
 
 // results is what was measured. Times are in seconds, sizes in bytes.
@@ -170,6 +171,9 @@ func measure(ctx context.Context, o options) error {
 	}
 	res.Ingest.Peak, res.Ingest.Disk = p.take(), size(store)
 	fmt.Printf("ingest: %.1f MB/s, %.1f s of CPU, peak %d MB resident, %d MB on disk\n", res.Ingest.MBPerS, res.Ingest.CPUSeconds, res.Ingest.Peak>>20, res.Ingest.Disk>>20)
+	if o.ingest {
+		return p.close()
+	}
 	if err := ask(p, o, &res, end, false); err != nil {
 		return errors.Join(err, p.close())
 	}

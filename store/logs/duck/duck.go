@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	bindings "github.com/duckdb/duckdb-go-bindings"
 )
@@ -188,17 +189,70 @@ func (c *Conn) query(sql string, r *Rows) error {
 	if bindings.PendingPreparedStreaming(stmt, &pending) == bindings.StateError {
 		return newError(bindings.ErrorTypeInvalid, bindings.PendingError(pending))
 	}
+	if err := work(pending); err != nil {
+		return err
+	}
 	if bindings.ExecutePending(pending, &r.res) == bindings.StateError {
 		return newError(bindings.ResultErrorType(&r.res), bindings.ResultError(&r.res))
 	}
 	return nil
 }
 
-// run runs a statement that nobody can interrupt.
+// work takes part in a statement until its result can be had. The engine's own way to wait for its other threads is to
+// look again at once, which costs a whole CPU for as long as a commit or a checkpoint is at work on another one.
+func work(pending bindings.PendingResult) error {
+	const shortest, longest = 20 * time.Microsecond, 500 * time.Microsecond
+	pause := shortest
+	for {
+		state := bindings.PendingExecuteTask(pending)
+		switch {
+		case state == bindings.PendingStateError:
+			return newError(bindings.ErrorTypeInvalid, bindings.PendingError(pending))
+		case bindings.PendingExecutionIsFinished(state):
+			return nil
+		case state == bindings.PendingStateNoTasksAvailable:
+			time.Sleep(pause)
+			pause = min(2*pause, longest)
+		default:
+			pause = shortest
+		}
+	}
+}
+
+// run runs statements, one after the other.
 func (c *Conn) run(sql string) error {
+	var statements bindings.ExtractedStatements
+	defer bindings.DestroyExtracted(&statements)
+	n := bindings.ExtractStatements(c.c, sql, &statements)
+	if n == 0 {
+		return newError(bindings.ErrorTypeInvalid, bindings.ExtractStatementsError(statements))
+	}
+	for i := range n {
+		if err := c.step(statements, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step runs one of several statements.
+func (c *Conn) step(statements bindings.ExtractedStatements, i bindings.IdxT) error {
+	var stmt bindings.PreparedStatement
+	defer bindings.DestroyPrepare(&stmt)
+	if bindings.PrepareExtractedStatement(c.c, statements, i, &stmt) == bindings.StateError {
+		return newError(bindings.ErrorTypeInvalid, bindings.PrepareError(stmt))
+	}
+	var pending bindings.PendingResult
+	defer bindings.DestroyPending(&pending)
+	if bindings.PendingPrepared(stmt, &pending) == bindings.StateError {
+		return newError(bindings.ErrorTypeInvalid, bindings.PendingError(pending))
+	}
+	if err := work(pending); err != nil {
+		return err
+	}
 	var res bindings.Result
 	defer bindings.DestroyResult(&res)
-	if bindings.Query(c.c, sql, &res) == bindings.StateError {
+	if bindings.ExecutePending(pending, &res) == bindings.StateError {
 		return newError(bindings.ResultErrorType(&res), bindings.ResultError(&res))
 	}
 	return nil
