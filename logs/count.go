@@ -37,6 +37,9 @@ type CountRequest struct {
 	Selection Selection
 	// By are the fields to group by. None groups everything into one.
 	By []Field
+	// Whole leaves out the entries on whose line LogQL's `| json` fails, looking for the JSONFields of By: those that
+	// `| __error__=""` behind it drops.
+	Whole bool
 	// Width of a bucket in nanoseconds.
 	Width int64
 }

@@ -6,6 +6,7 @@ package memory
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -230,15 +231,27 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 	if err := ctx.Err(); err != nil {
 		return logs.Counts{}, err
 	}
+	if req.Whole && !slices.ContainsFunc(req.By, func(f logs.Field) bool { return f.Kind == logs.JSONField }) {
+		return logs.Counts{}, logs.ErrNotPushed
+	}
 	table, rows, stats, err := s.rows(req.Selection)
 	if err != nil {
 		return logs.Counts{}, err
 	}
 	type cell struct{ entries, bytes int64 }
-	groups := map[string]map[int64]cell{}
+	type group struct {
+		values []string
+		failed bool
+		cells  map[int64]cell
+	}
+	groups := map[string]*group{}
+rows:
 	for _, r := range rows {
-		values := make([]string, len(req.By))
-		failed := "ok"
+		var values []string
+		if len(req.By) > 0 {
+			values = make([]string, len(req.By))
+		}
+		failed := false
 		for i, f := range req.By {
 			switch f.Kind {
 			case logs.StreamLabel:
@@ -249,29 +262,30 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 				if table[r.stream].Has(f.Name) || r.entry.Metadata.Has(f.Name) {
 					return logs.Counts{}, logs.ErrNotPushed
 				}
-				v, _, err := scan.JSONLabel(r.entry.Line, f.Name)
-				if err != nil {
-					failed = "failed"
+				v, found, err := scan.JSONWhole(r.entry.Line, f.Name)
+				if err != nil && req.Whole {
+					continue rows
+				}
+				if err != nil && !found {
+					failed = true
 				}
 				values[i] = v
 			}
 		}
-		key := failed + "\x00" + strings.Join(values, "\x00")
-		if groups[key] == nil {
-			groups[key] = map[int64]cell{}
+		key := fmt.Sprintf("%t %q", failed, values)
+		g := groups[key]
+		if g == nil {
+			g = &group{values: values, failed: failed, cells: map[int64]cell{}}
+			groups[key] = g
 		}
 		k := (r.entry.Timestamp - req.Selection.Start) / req.Width
-		c := groups[key][k]
-		groups[key][k] = cell{c.entries + 1, c.bytes + int64(len(r.entry.Line))}
+		c := g.cells[k]
+		g.cells[k] = cell{c.entries + 1, c.bytes + int64(len(r.entry.Line))}
 	}
 	out := logs.Counts{Stats: stats}
-	for key, cells := range groups {
-		parts := strings.Split(key, "\x00")
-		g := logs.Group{Values: parts[1:], Failed: parts[0] == "failed"}
-		if len(req.By) == 0 {
-			g.Values = nil
-		}
-		for k, c := range cells {
+	for _, counted := range groups {
+		g := logs.Group{Values: counted.values, Failed: counted.failed}
+		for k, c := range counted.cells {
 			g.Buckets = append(g.Buckets, logs.Bucket{Index: k, Entries: c.entries, Bytes: c.bytes})
 		}
 		slices.SortFunc(g.Buckets, func(a, b logs.Bucket) int { return cmpInt(a.Index, b.Index) })

@@ -67,6 +67,37 @@ func JSONLabel(line, name string) (text string, found bool, err error) {
 	return jsonLabel(line, "", name)
 }
 
+// JSONWhole is what LogQL's `| json` makes of a line for the label of that name if it reads the line to its end. The error
+// is the first in the line; if found is true then it stands behind the label, where JSONLabel does not look.
+func JSONWhole(line, name string) (text string, found bool, err error) {
+	err = jsonWhole(line, "", name, &text, &found)
+	return text, found, err
+}
+
+func jsonWhole(object, parent, name string, text *string, found *bool) error {
+	return Members(object, func(key string, v Value) error {
+		switch {
+		case v.Kind == Array, v.Kind == Null:
+			return nil
+		case v.Kind == Object:
+			p := Nested(parent, key)
+			if p != "" && (len(name) < len(p)+1 || name[:len(p)] != p || name[len(p)] != '_') {
+				return nil
+			}
+			return jsonWhole(v.Raw, p, name, text, found)
+		case parent == "" && len(key)+1 < len(name): // a name is at most one longer than its key
+			return nil
+		case !(parent == "" && key == name) && Nested(parent, key) != name:
+			return nil
+		}
+		t, err := v.Text()
+		if err == nil && !*found {
+			*text, *found = t, true
+		}
+		return err
+	})
+}
+
 func jsonLabel(object, parent, name string) (text string, found bool, err error) {
 	err = Members(object, func(key string, v Value) error {
 		if v.Kind == Array || v.Kind == Null {

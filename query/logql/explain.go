@@ -131,6 +131,9 @@ func (e *Engine) explainRange(x *syntax.RangeAgg, outer *syntax.VectorAgg) (*Nod
 			}
 			by = "by " + strings.Join(names, ", ")
 		}
+		if p.whole {
+			by = "lines of whole JSON " + by
+		}
 		n.Store = append(n.Store, "counts "+by+" and by time; if it cannot:")
 	}
 	n.Store = append(n.Store, "in any order: "+columns(p.scan.sel.Columns))

@@ -122,6 +122,8 @@ type rangePlan struct {
 	// counts says that the store may count, by these fields.
 	counts bool
 	fields []logs.Field
+	// whole says that it counts lines of whole JSON only.
+	whole bool
 }
 
 // grouping says which labels a series has.
@@ -171,7 +173,7 @@ func planRange(e *syntax.RangeAgg, outer *syntax.VectorAgg) (*rangePlan, error) 
 	if sizes && p.scan.sel.Columns&logs.ColumnLine == 0 {
 		p.scan.sel.Columns |= logs.ColumnSize
 	}
-	p.counts, p.fields = countFields(p)
+	p.counts, p.whole, p.fields = countFields(p)
 	return p, nil
 }
 
@@ -185,28 +187,41 @@ func changesLine(s syntax.Stage) bool {
 	return false
 }
 
-// countFields says whether, and by what, a store may count a range aggregation.
-func countFields(p *rangePlan) (bool, []logs.Field) {
+// countFields says whether, by what, and whether only lines of whole JSON, a store may count for a range aggregation.
+func countFields(p *rangePlan) (counts, whole bool, by []logs.Field) {
 	if p.group.whole || p.scan.unwrap != nil || p.expr.Op == syntax.AbsentOverTime || slices.Contains(p.group.by, syntax.ErrorLabel) || slices.Contains(p.group.by, syntax.ErrorDetailsLabel) {
-		return false, nil
+		return false, false, nil
 	}
 	kind := logs.EntryLabel
 	if !p.scan.program.Empty() {
-		if len(p.scan.left) != 1 {
-			return false, nil
+		switch {
+		case len(p.scan.left) == 2 && noError(p.scan.left[1]):
+			whole = true
+		case len(p.scan.left) != 1:
+			return false, false, nil
 		}
 		js, ok := p.scan.left[0].(*syntax.Parser)
 		if !ok || js.Kind != syntax.ParseJSON || len(js.Fields) > 0 {
-			return false, nil
+			return false, false, nil
 		}
 		kind = logs.JSONField
 	}
 	fields := make([]logs.Field, len(p.group.by))
 	for i, name := range p.group.by {
 		if strings.HasSuffix(name, "_extracted") {
-			return false, nil
+			return false, false, nil
 		}
 		fields[i] = logs.Field{Kind: kind, Name: name}
 	}
-	return true, fields
+	return true, whole, fields
+}
+
+// noError says whether a stage drops the entries with an error and no others.
+func noError(s syntax.Stage) bool {
+	f, ok := s.(*syntax.LabelFilter)
+	if !ok {
+		return false
+	}
+	c, ok := f.Cond.(*syntax.StringCond)
+	return ok && c.Matcher.Name == syntax.ErrorLabel && c.Matcher.Type == labels.MatchEqual && c.Matcher.Value == ""
 }

@@ -327,7 +327,7 @@ func (r *run) count(plan *rangePlan, sel logs.Selection, t *tallies) (bool, erro
 	if !ok || !plan.counts || (sel.End-sel.Start)/width >= maxBuckets {
 		return false, nil
 	}
-	counts, err := counter.Count(r.ctx, logs.CountRequest{Selection: sel, By: plan.fields, Width: width})
+	counts, err := counter.Count(r.ctx, logs.CountRequest{Selection: sel, By: plan.fields, Whole: plan.whole, Width: width})
 	if errors.Is(err, logs.ErrNotPushed) {
 		return false, nil
 	}

@@ -15,12 +15,14 @@ const (
 	BigInt Type = iota
 	UInteger
 	Varchar
+	Boolean
 )
 
 // Column is a column of values to append. One of the fields is set, by the column's type.
 type Column struct {
 	Int64s  []int64
 	Uint32s []uint32
+	Bools   []bool
 	// Strings are UTF-8. Those for which Null is true, if it is there, and empty ones, if NullIfEmpty is set, are NULL.
 	Strings     []string
 	Null        []bool
@@ -55,6 +57,8 @@ func (c *Conn) Appender(catalog, table string, types []Type, arena *Arena) (*App
 			logical[i] = bindings.CreateLogicalType(bindings.TypeUInteger)
 		case Varchar:
 			logical[i] = bindings.CreateLogicalType(bindings.TypeVarchar)
+		case Boolean:
+			logical[i] = bindings.CreateLogicalType(bindings.TypeBoolean)
 		}
 	}
 	a.chunk = bindings.CreateDataChunk(logical)
@@ -77,6 +81,8 @@ func (a *Appender) Append(columns []Column, rows int) error {
 				copy(unsafe.Slice((*int64)(data), n), columns[i].Int64s[from:from+n])
 			case UInteger:
 				copy(unsafe.Slice((*uint32)(data), n), columns[i].Uint32s[from:from+n])
+			case Boolean:
+				copy(unsafe.Slice((*bool)(data), n), columns[i].Bools[from:from+n])
 			case Varchar:
 				done, err := a.strings(vec, data, &columns[i], from, n)
 				if err != nil {

@@ -32,9 +32,9 @@ func TestThereAndBack(t *testing.T) {
 	arena, err := NewArena(4096)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, arena.Close()) }()
-	require.NoError(t, c.Exec(t.Context(), "CREATE TABLE x (a UINTEGER, b BIGINT, c VARCHAR, d VARCHAR, e VARCHAR)"))
+	require.NoError(t, c.Exec(t.Context(), "CREATE TABLE x (a UINTEGER, b BIGINT, c VARCHAR, d VARCHAR, e VARCHAR, f BOOLEAN)"))
 	const n = 5000
-	cols := make([]Column, 5)
+	cols := make([]Column, 6)
 	cols[3].NullIfEmpty = true
 	for i := range n {
 		cols[0].Uint32s = append(cols[0].Uint32s, uint32(i))
@@ -43,9 +43,10 @@ func TestThereAndBack(t *testing.T) {
 		cols[3].Strings = append(cols[3].Strings, strings.Repeat("x", i%14))
 		cols[4].Strings = append(cols[4].Strings, fmt.Sprint(i))
 		cols[4].Null = append(cols[4].Null, i%3 == 0)
+		cols[5].Bools = append(cols[5].Bools, i%5 == 0)
 	}
 	cols[2].Strings[7] = strings.Repeat("large ", 10_000)
-	app, err := c.Appender("memory", "x", []Type{UInteger, BigInt, Varchar, Varchar, Varchar}, arena)
+	app, err := c.Appender("memory", "x", []Type{UInteger, BigInt, Varchar, Varchar, Varchar, Boolean}, arena)
 	require.NoError(t, err)
 	require.NoError(t, app.Append(cols, n))
 	require.NoError(t, app.Close())
@@ -73,6 +74,7 @@ func TestThereAndBack(t *testing.T) {
 			if i%3 != 0 {
 				require.Equal(t, fmt.Sprint(i), marked.At(row))
 			}
+			require.Equal(t, i%5 == 0, Fixed[bool](k, 5)[row])
 			i++
 		}
 		k.Close()

@@ -26,9 +26,10 @@ type prepared struct {
 	// keys identify entries by stream, timestamp and line; metas are the entries' metadata as it is stored.
 	keys  []key
 	metas []string
-	// levels is the promoted field of each line; noJSON tells that it could not be had.
+	// levels is the promoted field of each line; noJSON tells that it could not be had, json that the whole line is JSON.
 	levels []string
 	noJSON []bool
+	json   []bool
 }
 
 // key identifies an entry. Two different entries have the same one with a probability of 2^-128.
@@ -232,14 +233,14 @@ func (s *Store) prepare(p *pending, st *logs.Stream, now time.Time) {
 		return
 	}
 	out.keys = make([]key, len(out.entries))
-	out.levels, out.noJSON = make([]string, len(out.entries)), make([]bool, len(out.entries))
+	out.levels, out.noJSON, out.json = make([]string, len(out.entries)), make([]bool, len(out.entries)), make([]bool, len(out.entries))
 	for i := range out.entries {
 		e := &out.entries[i]
 		k := xxh3.HashString128Seed(e.Line, out.hash^uint64(e.Timestamp)*0x9E3779B97F4A7C15)
 		k.Lo ^= uint64(e.Timestamp)
 		out.keys[i] = k
-		level, _, err := scan.JSONLabel(e.Line, promoted)
-		out.levels[i], out.noJSON[i] = level, err != nil
+		level, found, err := scan.JSONWhole(e.Line, promoted)
+		out.levels[i], out.noJSON[i], out.json[i] = level, err != nil && !found, err == nil
 		if !e.Metadata.IsEmpty() {
 			if out.metas == nil {
 				out.metas = make([]string, len(out.entries))

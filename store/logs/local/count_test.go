@@ -33,7 +33,10 @@ func TestCountLikeMemory(t *testing.T) {
 			case 2:
 				e.Line = fmt.Sprintf(`{"a":%d}`, j)
 			case 3:
-				e.Line = fmt.Sprintf(`{"level":"info","broken":%d`, j)
+				e.Line = []string{
+					fmt.Sprintf(`{"level":"info","broken":%d`, j), `{"broken`, `{"level":"in\fo"}`, `{"level":"in\xfo"}`, `{"level":"info","level":"\x"}`,
+					`{"x":{"level":"\x"},"level":"x"}`, `{"lev":{"el":1},"level":{"level":1}}`, `{"a":"\x","level":"a"}`, ` { "level" : 7 } more`,
+				}[j%9]
 			default:
 				e.Line = fmt.Sprintf(`{"level":"info","n":%d}`, j)
 			}
@@ -46,11 +49,19 @@ func TestCountLikeMemory(t *testing.T) {
 	}
 	require.NoError(t, s.Append(t.Context(), streams))
 	require.NoError(t, m.Append(t.Context(), streams))
+	checkCounts(t, s, m, now)
+	require.NoError(t, s.Seal(t.Context(), now.UTC().Format(time.DateOnly)))
+	checkCounts(t, s, m, now)
+}
+
+func checkCounts(t *testing.T, s *Store, m *memory.Store, now time.Time) {
+	t.Helper()
 	all := []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, "app", ".+")}
 	for name, c := range map[string]struct {
 		by      []logs.Field
 		filters []logs.LineFilter
 		entry   []*labels.Matcher
+		whole   bool
 	}{
 		"all":         {},
 		"label":       {by: []logs.Field{{Kind: logs.StreamLabel, Name: "app"}}},
@@ -58,12 +69,14 @@ func TestCountLikeMemory(t *testing.T) {
 		"metadata":    {by: []logs.Field{{Kind: logs.EntryLabel, Name: "trace"}, {Kind: logs.EntryLabel, Name: "n"}}},
 		"level":       {by: []logs.Field{{Kind: logs.JSONField, Name: "level"}}},
 		"level, app":  {by: []logs.Field{{Kind: logs.StreamLabel, Name: "app"}, {Kind: logs.JSONField, Name: "level"}}},
+		"whole":       {by: []logs.Field{{Kind: logs.JSONField, Name: "level"}}, whole: true},
+		"whole, app":  {by: []logs.Field{{Kind: logs.JSONField, Name: "level"}, {Kind: logs.StreamLabel, Name: "app"}}, whole: true},
 		"filtered":    {by: []logs.Field{{Kind: logs.JSONField, Name: "level"}}, filters: []logs.LineFilter{{Op: logs.Match, Patterns: []string{"1.$"}}}},
 		"entry label": {entry: []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "trace", "1")}},
 	} {
 		req := logs.CountRequest{
 			Selection: logs.Selection{Matchers: all, Start: now.UnixNano() + 5, End: now.UnixNano() + int64(390*time.Second), Filters: c.filters, LabelFilters: c.entry},
-			By:        c.by, Width: int64(time.Minute),
+			By:        c.by, Whole: c.whole, Width: int64(time.Minute),
 		}
 		want, err := m.Count(t.Context(), req)
 		require.NoError(t, err)

@@ -54,7 +54,10 @@ func (s *Store) Size(_ context.Context, matchers []*labels.Matcher, start, end i
 // Of fields taken out of the line it knows the promoted one; the others are left to the reader.
 func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, error) {
 	sel := req.Selection
-	if req.Width <= 0 || slices.ContainsFunc(req.By, func(f logs.Field) bool { return f.Kind == logs.JSONField && f.Name != promoted }) {
+	byLevel := slices.Contains(req.By, logs.Field{Kind: logs.JSONField, Name: promoted})
+	inLine := slices.ContainsFunc(req.By, func(f logs.Field) bool { return f.Kind == logs.JSONField })
+	// What the column says is said with the promoted field in view.
+	if req.Width <= 0 || (inLine || req.Whole) && !byLevel {
 		return logs.Counts{}, logs.ErrNotPushed
 	}
 	var out logs.Counts
@@ -66,10 +69,14 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 	if len(p.sources) == 0 {
 		return out, nil
 	}
-	byLevel := slices.ContainsFunc(req.By, func(f logs.Field) bool { return f.Kind == logs.JSONField })
-	if byLevel && slices.ContainsFunc(p.streams, func(ls labels.Labels) bool { return ls.Has(promoted) }) {
+	if req.Whole && slices.ContainsFunc(p.sources, func(src *source) bool { return !src.seg.whole }) {
 		return out, logs.ErrNotPushed
 	}
+	by, ok := p.resolve(req.By)
+	if !ok {
+		return out, logs.ErrNotPushed
+	}
+	req.By = by
 	c, err := s.conn(ctx)
 	if err != nil {
 		return out, err
@@ -90,7 +97,8 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 				names = append(names, metadataField(f.Name))
 			}
 		}
-		level, taken := -1, -1
+		where := src.where(sel.Start, sel.End, sel.Filters)
+		level, taken, whole := -1, -1, -1
 		if byLevel {
 			level = 4 + len(names)
 			names = append(names, promoted)
@@ -99,8 +107,13 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 				names = append(names, metadataField(promoted)+" IS NOT NULL")
 			}
 		}
+		if req.Whole {
+			where += " AND json IS DISTINCT FROM false"
+			whole = 4 + len(names)
+			names = append(names, "json IS NULL")
+		}
 		sql := fmt.Sprintf("SELECT (ts - %d) // %d AS bucket, stream, count(*), CAST(sum(size) AS BIGINT)%s FROM %s.lines WHERE %s GROUP BY ALL",
-			sel.Start, req.Width, prefixed(names), src.seg.catalog, src.where(sel.Start, sel.End, sel.Filters))
+			sel.Start, req.Width, prefixed(names), src.seg.catalog, where)
 		values := make([]string, len(req.By))
 		err := each(ctx, c, sql, func(k *duck.Chunk) error {
 			bucket, stream := duck.Fixed[int64](k, 0), duck.Fixed[uint32](k, 1)
@@ -110,6 +123,9 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 				failed := false
 				if taken >= 0 && duck.Fixed[bool](k, taken)[row] {
 					return logs.ErrNotPushed // The metadata has a label of that name.
+				}
+				if whole >= 0 && duck.Fixed[bool](k, whole)[row] {
+					return logs.ErrNotPushed // From a file of before there was such a column.
 				}
 				for i, f := range req.By {
 					if f.Kind == logs.JSONField {
@@ -124,7 +140,7 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 						values[i] = strings.Clone(k.Strings(columns[i]).At(row))
 					}
 				}
-				id := fmt.Sprint(failed) + strings.Join(values, "\x00")
+				id := fmt.Sprintf("%t %q", failed, values)
 				n, ok := groups[id]
 				if !ok {
 					n = len(out.Groups)
@@ -154,6 +170,30 @@ func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, 
 		out.Groups[i].Buckets = inOrder(buckets[i])
 	}
 	return out, nil
+}
+
+// resolve makes stream labels of the fields of lines whose names all streams have: what is parsed then has another name. It
+// is false if a field is left that must be taken out of the line.
+func (p *plan) resolve(by []logs.Field) ([]logs.Field, bool) {
+	by = slices.Clone(by)
+	for i, f := range by {
+		if f.Kind != logs.JSONField {
+			continue
+		}
+		have := 0
+		for _, ls := range p.streams {
+			if ls.Has(f.Name) {
+				have++
+			}
+		}
+		switch {
+		case f.Name == promoted && have > 0, f.Name != promoted && have < len(p.streams):
+			return nil, false
+		case f.Name != promoted:
+			by[i].Kind = logs.StreamLabel
+		}
+	}
+	return by, true
 }
 
 func inOrder(m map[int64]*logs.Bucket) []logs.Bucket {

@@ -184,12 +184,15 @@ func (s *Store) rewrite(ctx context.Context, parts []*segment, target *segment, 
 	var union, maps []string
 	for i, g := range parts {
 		maps = append(maps, "SELECT labels FROM "+g.catalog+".streams")
-		where := "true"
+		where, whole := "true", "NULL"
+		if g.whole {
+			whole = "l.json"
+		}
 		if cond := remove.condition(s, g); cond != "" {
 			where = "NOT (" + cond + ")"
 		}
-		union = append(union, fmt.Sprintf("SELECT n.stream, l.ts, l.size, l.line, l.metadata, l.level, %d AS part, l.rowid AS r FROM %s.lines l JOIN %s.streams o ON l.stream = o.stream JOIN %s.streams n ON o.labels = n.labels WHERE %s AND l.ts >= %%[1]d AND l.ts < %%[2]d",
-			i, g.catalog, g.catalog, name, strings.ReplaceAll(where, "%", "%%")))
+		union = append(union, fmt.Sprintf("SELECT n.stream, l.ts, l.size, l.line, l.metadata, l.level, CAST(%s AS BOOLEAN) AS json, %d AS part, l.rowid AS r FROM %s.lines l JOIN %s.streams o ON l.stream = o.stream JOIN %s.streams n ON o.labels = n.labels WHERE %s AND l.ts >= %%[1]d AND l.ts < %%[2]d",
+			whole, i, g.catalog, g.catalog, name, strings.ReplaceAll(where, "%", "%%")))
 	}
 	if err := c.Exec(ctx, fmt.Sprintf("INSERT INTO %s.streams SELECT row_number() OVER (ORDER BY labels) - 1, labels FROM (SELECT DISTINCT labels FROM (%s))", name, strings.Join(maps, " UNION ALL "))); err != nil {
 		return err
@@ -199,7 +202,7 @@ func (s *Store) rewrite(ctx context.Context, parts []*segment, target *segment, 
 		return err
 	}
 	for _, sp := range spans {
-		if err := c.Exec(ctx, fmt.Sprintf("INSERT INTO %s.lines SELECT stream, ts, size, line, metadata, level FROM (%s) ORDER BY stream, ts, part, r", name, fmt.Sprintf(strings.Join(union, " UNION ALL "), sp[0], sp[1]))); err != nil {
+		if err := c.Exec(ctx, fmt.Sprintf("INSERT INTO %s.lines SELECT stream, ts, size, line, metadata, level, json FROM (%s) ORDER BY stream, ts, part, r", name, fmt.Sprintf(strings.Join(union, " UNION ALL "), sp[0], sp[1]))); err != nil {
 			return err
 		}
 	}

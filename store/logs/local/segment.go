@@ -49,6 +49,9 @@ type segment struct {
 	path    string
 	catalog string
 
+	// whole is set if the file has the column json, which the first files did not have.
+	whole bool
+
 	// What follows is guarded by Store.mu.
 
 	streams []streamInfo
@@ -106,10 +109,11 @@ func parseSegment(dir, name string) (*segment, bool) {
 const promoted = "level"
 
 // schema is the same in every file. The text columns are plain, so that any DuckDB can read a day; the view is for people.
-// The column level is what scan.JSONLabel makes of the line for that name: "" if it has none, NULL if it is not JSON.
+// The column level is what scan.JSONLabel makes of the line for that name: "" if it has none, NULL if it is not JSON. The
+// column json says whether scan.JSONWhole reads the line to its end; NULL is unknown.
 const schema = `
 CREATE TABLE IF NOT EXISTS %[1]s.streams (stream UINTEGER, labels VARCHAR);
-CREATE TABLE IF NOT EXISTS %[1]s.lines (stream UINTEGER, ts BIGINT, size UINTEGER, line VARCHAR%[2]s, metadata VARCHAR, level VARCHAR);
+CREATE TABLE IF NOT EXISTS %[1]s.lines (stream UINTEGER, ts BIGINT, size UINTEGER, line VARCHAR%[2]s, metadata VARCHAR, level VARCHAR, json BOOLEAN);
 CREATE TABLE IF NOT EXISTS %[1]s.patterns (labels VARCHAR, ts BIGINT, pattern VARCHAR, entries BIGINT);
 CREATE VIEW IF NOT EXISTS %[1]s.entries AS
 	SELECT make_timestamp_ns(ts) AS time, labels, level, line, metadata FROM lines JOIN streams USING (stream);`
@@ -127,6 +131,9 @@ func (g *segment) attach(ctx context.Context, c *duck.Conn) error {
 		if err := c.Exec(ctx, fmt.Sprintf(schema, g.catalog, "")); err != nil {
 			return fmt.Errorf("make tables in %s: %w", filepath.Base(g.path), err)
 		}
+		if err := c.Exec(ctx, "ALTER TABLE "+g.catalog+".lines ADD COLUMN IF NOT EXISTS json BOOLEAN"); err != nil {
+			return fmt.Errorf("make columns in %s: %w", filepath.Base(g.path), err)
+		}
 	}
 	if err := g.load(ctx, c); err != nil {
 		return fmt.Errorf("read streams of %s: %w", filepath.Base(g.path), err)
@@ -139,7 +146,14 @@ func (g *segment) detach(ctx context.Context, c *duck.Conn) error {
 }
 
 func (g *segment) load(ctx context.Context, c *duck.Conn) error {
-	g.streams, g.byHash = nil, map[uint64][]uint32{}
+	g.streams, g.byHash, g.whole = nil, map[uint64][]uint32{}, false
+	columns := "SELECT column_name FROM duckdb_columns() WHERE database_name = " + duck.Quote(g.catalog) + " AND table_name = 'lines' AND column_name = 'json'"
+	if err := each(ctx, c, columns, func(*duck.Chunk) error {
+		g.whole = true
+		return nil
+	}); err != nil {
+		return err
+	}
 	err := each(ctx, c, "SELECT stream, labels FROM "+g.catalog+".streams ORDER BY stream", func(k *duck.Chunk) error {
 		ids, text := duck.Fixed[uint32](k, 0), k.Strings(1)
 		for i := range k.Len() {

@@ -29,6 +29,7 @@ type builder struct {
 	meta   []string
 	level  []string
 	noJSON []bool
+	json   []bool
 	// doubt are the rows about which the files must be asked.
 	doubt []int
 	// from are the appends with rows in here.
@@ -145,6 +146,7 @@ func (s *Store) gather(group []*pending) []*builder {
 				b.meta = append(b.meta, meta)
 				b.level = append(b.level, st.levels[j])
 				b.noJSON = append(b.noJSON, st.noJSON[j])
+				b.json = append(b.json, st.json[j])
 			}
 		}
 	}
@@ -179,7 +181,7 @@ func (s *Store) admit(b *builder, st *prepared) (uint32, *logstore.Refusal) {
 }
 
 // lineTypes are the columns of the table lines.
-var lineTypes = []duck.Type{duck.UInteger, duck.BigInt, duck.UInteger, duck.Varchar, duck.Varchar, duck.Varchar}
+var lineTypes = []duck.Type{duck.UInteger, duck.BigInt, duck.UInteger, duck.Varchar, duck.Varchar, duck.Varchar, duck.Boolean}
 
 // commitDay writes a builder's rows into the hot segment of its day and makes them visible.
 func (s *Store) commitDay(ctx context.Context, b *builder) error {
@@ -241,6 +243,7 @@ func (s *Store) commitDay(ctx context.Context, b *builder) error {
 			{Strings: b.line},
 			{Strings: b.meta, NullIfEmpty: true},
 			{Strings: b.level, Null: b.noJSON},
+			{Bools: b.json},
 		}, len(b.ts))
 	}()
 	if err == nil {
@@ -329,11 +332,11 @@ func (b *builder) drop(rows map[int]bool) {
 			continue
 		}
 		b.stream[n], b.ts[n], b.size[n], b.line[n], b.meta[n] = b.stream[i], b.ts[i], b.size[i], b.line[i], b.meta[i]
-		b.level[n], b.noJSON[n] = b.level[i], b.noJSON[i]
+		b.level[n], b.noJSON[n], b.json[n] = b.level[i], b.noJSON[i], b.json[i]
 		n++
 	}
 	b.stream, b.ts, b.size, b.line, b.meta = b.stream[:n], b.ts[:n], b.size[:n], b.line[:n], b.meta[:n]
-	b.level, b.noJSON = b.level[:n], b.noJSON[:n]
+	b.level, b.noJSON, b.json = b.level[:n], b.noJSON[:n], b.json[:n]
 }
 
 // entries returns the rows as streams, for those who follow.
