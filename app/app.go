@@ -284,6 +284,9 @@ func (a *App) Start() error {
 	if err := a.inferences.Start(); err != nil {
 		return err
 	}
+	if err := a.watchLogErrors(); err != nil {
+		return err
+	}
 	a.background("judging models", a.inferences.Run)
 	a.background("asking for facts", a.facts.run)
 	a.background("watching the disk", a.alertWhenFull(a.guard))

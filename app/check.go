@@ -34,6 +34,9 @@ type checker struct {
 	w                io.Writer
 	seen             map[string]bool
 	errors, warnings int
+	// loki and own are what a modelwatch.yml says of addresses in a promtail.yml.
+	loki config.Loki
+	own  []string
 }
 
 // file checks one file. want is the kind that it must be; empty means any.
@@ -76,6 +79,7 @@ func (c *checker) kind(name string, text []byte, kind config.Kind) {
 				problems = append(problems, config.Problem{File: name, Reason: err.Error(), Hint: "relative paths are taken from the directory of this file"})
 			}
 		}
+		c.loki, c.own = cfg.Logs.Loki, cfg.Logs.Collect.OwnAddresses
 		follow = func() {
 			c.named(cfg.Metrics.ConfigFile, config.KindPrometheus)
 			c.named(cfg.Alerting.ConfigFile, config.KindAlertmanager)
@@ -92,6 +96,7 @@ func (c *checker) kind(name string, text []byte, kind config.Kind) {
 		problems = config.CheckAlertmanager(name, text)
 	case config.KindPromtail:
 		problems = checkPromtail(name, text)
+		follow = func() { c.destinations(text) }
 	case config.KindWeb:
 		problems = config.CheckWeb(name)
 	case config.KindUnknown:
@@ -150,6 +155,15 @@ func (c *checker) report(ps config.Problems) {
 		} else {
 			c.errors++
 		}
+	}
+}
+
+// destinations says where the lines of a promtail.yml go.
+func (c *checker) destinations(text []byte) {
+	own := ownAddresses(c.loki, config.DefaultListenAddress, 9090, 3100)
+	own.Addresses = append(own.Addresses, c.own...)
+	for _, d := range tail.Destinations(text, own) {
+		fmt.Fprintln(c.w, "  "+d.String())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,6 +15,8 @@ import (
 	"github.com/modelwatch/modelwatch/collect/receive/loki"
 	"github.com/modelwatch/modelwatch/collect/receive/otlplogs"
 	"github.com/modelwatch/modelwatch/collect/tail"
+	"github.com/modelwatch/modelwatch/config"
+	"github.com/modelwatch/modelwatch/evaluate/logerrors"
 	"github.com/modelwatch/modelwatch/evaluate/rules"
 	"github.com/modelwatch/modelwatch/logs"
 	"github.com/modelwatch/modelwatch/query/logql"
@@ -28,7 +31,9 @@ type appender interface {
 // logParts is everything that concerns log lines.
 type logParts struct {
 	appender appender
-	rules    rules.LogQuerier
+	// lines is where error lines are looked for.
+	lines logerrors.Store
+	rules rules.LogQuerier
 	// route registers who answers questions and pushes of Loki's protocol.
 	route func(*http.ServeMux)
 	otlp  *otlplogs.Handler
@@ -53,17 +58,31 @@ func (a *App) setUpLogs() error {
 		return fmt.Errorf("set up OTLP log receiver: %w", err)
 	}
 	a.logs.tail, err = tail.New(tail.Options{
-		Appender:     a.logs.appender,
-		Dir:          filepath.Join(a.config.Storage.Path, "tail"),
-		OwnAddresses: []string{a.url.Host},
-		OwnPorts:     a.ports(),
-		Logger:       a.logger.With("component", "tail"),
-		Registerer:   a.registry,
+		Appender:   a.logs.appender,
+		Dir:        filepath.Join(a.config.Storage.Path, "tail"),
+		Own:        ownAddresses(a.config.Logs.Loki, a.url.Host, a.ports()...),
+		Logger:     a.logger.With("component", "tail"),
+		Registerer: a.registry,
 	})
 	if err != nil {
 		return fmt.Errorf("set up log collection: %w", err)
 	}
 	a.cleanups.add("stop tailing", func() error { a.logs.tail.Stop(); return nil })
+	return nil
+}
+
+// watchLogErrors looks for error lines of a kind that is new, while the
+// built-in rules that tell of them are evaluated.
+func (a *App) watchLogErrors() error {
+	if !*a.config.Metrics.BuiltinRules {
+		return nil
+	}
+	w, err := logerrors.New(context.Background(), logerrors.Options{Store: a.logs.lines, Memory: a.state, Logger: a.logger.With("component", "logs")})
+	if err != nil {
+		return err
+	}
+	a.registry.MustRegister(w)
+	a.background("looking for new error lines", w.Run)
 	return nil
 }
 
@@ -106,7 +125,7 @@ func (a *App) setUpLocalLogs() error {
 		return fmt.Errorf("set up log receiver: %w", err)
 	}
 	a.cleanups.add("close log receiver", func() error { push.Close(); return nil })
-	a.logs.appender, a.logs.rules = store, logsearch.Rules{Engine: engine}
+	a.logs.appender, a.logs.lines, a.logs.rules = store, store, logsearch.Rules{Engine: engine}
 	a.logs.route = func(mux *http.ServeMux) {
 		api.Register(mux)
 		mux.Handle("POST /loki/api/v1/push", push)
@@ -126,9 +145,24 @@ func (a *App) ports() []int {
 	return ports
 }
 
+// ownAddresses says which clients of a promtail.yml mean the store of logs: this
+// process, or the Loki elsewhere that keeps its lines.
+func ownAddresses(l config.Loki, host string, ports ...int) tail.Whose {
+	own := tail.Whose{Addresses: []string{host}, Ports: ports}
+	if u, err := url.Parse(l.URL); err == nil && l.Set() {
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		own.Addresses = append(own.Addresses, net.JoinHostPort(u.Hostname(), port))
+	}
+	return own
+}
+
 // prepareTail reads a promtail.yml without touching what is tailed; nil for no
 // file.
-func (a *App) prepareTail(file string) (*tail.Prepared, error) {
+func (a *App) prepareTail(c config.LogCollect) (*tail.Prepared, error) {
+	file := c.ConfigFile
 	if file == "" {
 		return nil, nil
 	}
@@ -136,7 +170,7 @@ func (a *App) prepareTail(file string) (*tail.Prepared, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read promtail configuration: %w", err)
 	}
-	p, err := a.logs.tail.Prepare(text)
+	p, err := a.logs.tail.Prepare(text, c.OwnAddresses...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

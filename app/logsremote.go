@@ -49,7 +49,7 @@ func (a *App) setUpRemoteLogs() error {
 		return err
 	}
 	a.cleanups.add("close connections to Loki", store.Close)
-	a.logs.appender, a.logs.rules = store, logsearch.RemoteRules{Store: store}
+	a.logs.appender, a.logs.lines, a.logs.rules = store, store, logsearch.RemoteRules{Store: store}
 	proxy := store.Proxy()
 	a.logs.route = func(mux *http.ServeMux) {
 		for _, path := range []string{"/loki/api/v1/", "/api/prom/push"} {

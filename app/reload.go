@@ -88,7 +88,7 @@ func (r *reloader) applyFirst(cfg *promconfig.Config) error {
 	if err := r.app.rules.Prepare(cfg); err != nil {
 		return err
 	}
-	tailed, err := r.app.prepareTail(r.app.config.Logs.Collect.ConfigFile)
+	tailed, err := r.app.prepareTail(r.app.config.Logs.Collect)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (r *reloader) reload() error {
 	); err != nil {
 		return err
 	}
-	tailed, err := a.prepareTail(cfg.Logs.Collect.ConfigFile)
+	tailed, err := a.prepareTail(cfg.Logs.Collect)
 	if err != nil {
 		return err
 	}

@@ -173,6 +173,8 @@ type Logs struct {
 type LogCollect struct {
 	// ConfigFile is a promtail.yml.
 	ConfigFile string `yaml:"config_file,omitempty"`
+	// OwnAddresses are host:port pairs by which its clients mean modelwatch.
+	OwnAddresses []string `yaml:"own_addresses,omitempty"`
 }
 
 // Collect is what modelwatch measures by itself.

@@ -3,8 +3,10 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,9 +58,14 @@ func (l *Loki) Set() bool { return l.URL != "" }
 
 func (l *Loki) setDefaults() { set(&l.Timeout, model.Duration(DefaultLokiTimeout)) }
 
-// validate reports what is wrong with the section of a Loki, and settings that
-// it makes useless.
+// validate reports what is wrong with addresses and the section of a Loki, and
+// settings that it makes useless.
 func (l *Logs) validate(add, warn func(reason, hint string, path ...string)) {
+	for i, a := range l.Collect.OwnAddresses {
+		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" || strings.Contains(a, "/") {
+			add(fmt.Sprintf("%q is not host:port", a), "write it as in the address of the client, for example loki:3100", "logs", "collect", "own_addresses", strconv.Itoa(i))
+		}
+	}
 	loki := &l.Loki
 	if !loki.Set() {
 		if loki.Tenant != "" || loki.HTTP != nil || loki.Timeout != 0 {

@@ -3,6 +3,7 @@ package logsearch
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"sync"
 
@@ -15,8 +16,9 @@ import (
 )
 
 // Store is the log store on this machine, opened when it is first needed: a
-// process that collects no logs does not pay for a database. It is what the
-// engine, the receivers, the Loki API and the tailer each want of a store.
+// process that collects no logs does not pay for a database, also if rules ask
+// for lines. It is what the engine, the receivers, the Loki API and the tailer
+// each want of a store.
 type Store struct {
 	opts local.Options
 
@@ -71,7 +73,7 @@ func (s *Store) Close() error {
 	return s.store.Close()
 }
 
-// Opened returns the store if it is in use, else nil.
+// Opened returns the store if it is in use, else nil: then there are no lines.
 func (s *Store) Opened() *local.Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,45 +91,45 @@ func (s *Store) Append(ctx context.Context, streams []logs.Stream) error {
 
 // Select implements logql.Store.
 func (s *Store) Select(ctx context.Context, sel logs.Selection) (logs.Cursor, error) {
-	store, err := s.Open(ctx)
-	if err != nil {
-		return nil, err
+	store := s.Opened()
+	if store == nil {
+		return nothing{}, nil
 	}
 	return store.Select(ctx, sel)
 }
 
 // Count implements logql.Counter.
 func (s *Store) Count(ctx context.Context, req logs.CountRequest) (logs.Counts, error) {
-	store, err := s.Open(ctx)
-	if err != nil {
-		return logs.Counts{}, err
+	store := s.Opened()
+	if store == nil {
+		return logs.Counts{}, nil
 	}
 	return store.Count(ctx, req)
 }
 
 // Series implements api.Store.
 func (s *Store) Series(ctx context.Context, groups [][]*labels.Matcher, start, end int64) ([]labels.Labels, error) {
-	store, err := s.Open(ctx)
-	if err != nil {
-		return nil, err
+	store := s.Opened()
+	if store == nil {
+		return nil, nil
 	}
 	return store.Series(ctx, groups, start, end)
 }
 
 // Volume implements api.Store.
 func (s *Store) Volume(ctx context.Context, req logs.VolumeRequest) ([]logs.Volume, error) {
-	store, err := s.Open(ctx)
-	if err != nil {
-		return nil, err
+	store := s.Opened()
+	if store == nil {
+		return nil, nil
 	}
 	return store.Volume(ctx, req)
 }
 
 // Size implements api.Sizer.
 func (s *Store) Size(ctx context.Context, matchers []*labels.Matcher, start, end int64) (streams, chunks int, entries, bytes int64, err error) {
-	store, err := s.Open(ctx)
-	if err != nil {
-		return 0, 0, 0, 0, err
+	store := s.Opened()
+	if store == nil {
+		return 0, 0, 0, 0, nil
 	}
 	return store.Size(ctx, matchers, start, end)
 }
@@ -146,9 +148,9 @@ func (s *Store) Follow(buffer int) (commits <-chan []logs.Stream, stop func()) {
 // Patterns implements api.Patterns. The level of a template is what its own text
 // says, or unknown.
 func (s *Store) Patterns(ctx context.Context, matchers []*labels.Matcher, start, end, step int64) ([]api.Pattern, error) {
-	store, err := s.Open(ctx)
-	if err != nil {
-		return nil, err
+	store := s.Opened()
+	if store == nil {
+		return nil, nil
 	}
 	found, err := store.Patterns(ctx, matchers, start, end, step)
 	if err != nil {
@@ -196,3 +198,10 @@ func (s *Store) CancelDelete(id string) (bool, error) {
 	}
 	return err == nil, err
 }
+
+// nothing is the cursor of a store without lines.
+type nothing struct{}
+
+func (nothing) Next() (*logs.Batch, error) { return nil, io.EOF }
+func (nothing) Stats() logs.Stats          { return logs.Stats{} }
+func (nothing) Close() error               { return nil }

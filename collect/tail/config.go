@@ -28,6 +28,7 @@ type Config struct {
 	Positions     string
 	PositionsSync time.Duration
 	Clients       []*forward.Client
+	own           []string // further addresses of modelwatch itself
 	Jobs          []*Job
 	SyncPeriod    time.Duration
 	MaxLine       int

@@ -92,9 +92,21 @@ func (r *run) files() int {
 // openSinks decides where lines go.
 func (r *run) openSinks() error {
 	own := len(r.config.Clients) == 0 || !r.m.o.ForwardOnly
+	whose := r.m.o.Own
+	whose.Addresses = slices.Concat(whose.Addresses, r.config.own)
+	ours := sink{own: r.m.o.Appender}
 	for _, c := range r.config.Clients {
-		if r.m.own(c) {
-			own = true
+		d := whose.destination(c)
+		switch {
+		case d.Assumed:
+			r.m.o.Logger.Warn("Lines for a client are kept by modelwatch itself", "client", d.URL, "reason", d.Why, "hint", "if another Loki is meant, make its name known and reload; if not, leave the client out or add it to logs.collect.own_addresses")
+		case d.Own:
+			r.m.o.Logger.Info("Lines for a client are kept by modelwatch itself", "client", d.URL, "reason", d.Why)
+		default:
+			r.m.o.Logger.Info("Lines are sent to a client elsewhere, too", "client", d.URL)
+		}
+		if d.Own {
+			own, ours.external = true, c.ExternalLabels
 			continue
 		}
 		sum := sha256.Sum256([]byte(c.URL + "\x00" + c.Name))
@@ -108,13 +120,7 @@ func (r *run) openSinks() error {
 		r.sinks = append(r.sinks, sink{queue: q, external: c.ExternalLabels})
 	}
 	if own {
-		s := sink{own: r.m.o.Appender}
-		for _, c := range r.config.Clients {
-			if r.m.own(c) {
-				s.external = c.ExternalLabels
-			}
-		}
-		r.sinks = append([]sink{s}, r.sinks...)
+		r.sinks = append([]sink{ours}, r.sinks...)
 	}
 	return nil
 }

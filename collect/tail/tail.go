@@ -10,12 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/url"
-	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,11 +26,8 @@ type Options struct {
 	Appender Appender
 	// Dir is where queues to other stores are kept, and the positions if the promtail.yml does not say.
 	Dir string
-	// OwnAddresses are host:port pairs by which clients of a promtail.yml mean modelwatch itself, such as "loki:3100" in
-	// a file that was written for a Loki which modelwatch has replaced. OwnPorts are the ports that modelwatch listens
-	// on: with one of them, localhost and every address and name of this machine mean modelwatch.
-	OwnAddresses []string
-	OwnPorts     []int
+	// Own says which clients of a promtail.yml mean modelwatch itself.
+	Own Whose
 	// ForwardOnly keeps nothing in the own store if there are clients elsewhere, as for an agent. By default the own
 	// store has everything that is collected, and clients elsewhere get a copy.
 	ForwardOnly bool
@@ -106,8 +98,9 @@ type Prepared struct {
 	Problems []Problem
 }
 
-// Prepare reads a promtail.yml. The error names every mistake. Nothing changes.
-func (m *Manager) Prepare(file []byte) (*Prepared, error) {
+// Prepare reads a promtail.yml. own are further host:port pairs that mean modelwatch itself. The error names every
+// mistake. Nothing changes.
+func (m *Manager) Prepare(file []byte, own ...string) (*Prepared, error) {
 	config, problems := Read(file)
 	if config == nil {
 		var errs []error
@@ -121,6 +114,7 @@ func (m *Manager) Prepare(file []byte) (*Prepared, error) {
 	if config.Positions == "" {
 		config.Positions = filepath.Join(m.o.Dir, "positions.yaml")
 	}
+	config.own = own
 	return &Prepared{config: config, Problems: problems}, nil
 }
 
@@ -160,52 +154,6 @@ func (m *Manager) Stop() {
 		m.run.stop()
 		m.run = nil
 	}
-}
-
-// own tells whether a client of the file means modelwatch itself.
-func (m *Manager) own(c *forward.Client) bool {
-	u, err := url.Parse(c.URL)
-	if err != nil {
-		return false
-	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	if slices.Contains(m.o.OwnAddresses, net.JoinHostPort(u.Hostname(), port)) {
-		return true
-	}
-	ours := false
-	for _, p := range m.o.OwnPorts {
-		ours = ours || port == fmt.Sprint(p)
-	}
-	return ours && thisMachine(u.Hostname())
-}
-
-func thisMachine(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	if name, err := os.Hostname(); err == nil && strings.EqualFold(name, host) {
-		return true
-	}
-	ip := net.ParseIP(host)
-	if ip == nil {
-		return false
-	}
-	if ip.IsLoopback() || ip.IsUnspecified() {
-		return true
-	}
-	addresses, err := net.InterfaceAddrs()
-	if err != nil {
-		return false
-	}
-	for _, a := range addresses {
-		if n, ok := a.(*net.IPNet); ok && n.IP.Equal(ip) {
-			return true
-		}
-	}
-	return false
 }
 
 // Status is what is collected now.

@@ -397,7 +397,7 @@ clients:
     backoff_config: {min_period: 10ms, max_period: 50ms}
 `)
 	w.m.Stop()
-	w.o.OwnAddresses = []string{"loki:3100"}
+	w.o.Own.Addresses = []string{"loki:3100"}
 	w.start()
 	w.write("a.log", "one\n")
 	w.k.wait(t, "one")
@@ -415,11 +415,30 @@ clients:
 }
 
 func TestOwn(t *testing.T) {
-	m := &Manager{o: Options{OwnAddresses: []string{"loki:3100"}, OwnPorts: []int{9090, 3100}}}
-	for address, want := range map[string]bool{
-		"http://loki:3100/loki/api/v1/push": true, "http://localhost:9090/loki/api/v1/push": true, "http://127.0.0.1:3100/x": true,
-		"http://[::1]:9090/": true, "http://localhost:3101/": false, "http://loki.example.com:3100/": false, "http://192.0.2.1:9090/": false,
+	w := Whose{Addresses: []string{"logs:3100"}, Ports: []int{9090, 3100}, lookup: func(_ context.Context, host string) ([]string, error) {
+		switch host {
+		case "here":
+			return []string{"192.0.2.7", "127.0.0.1"}, nil
+		case "there":
+			return []string{"192.0.2.1"}, nil
+		}
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}}
+	for address, want := range map[string]string{
+		"http://logs:3100/loki/api/v1/push": "own", "http://localhost:9090/loki/api/v1/push": "own", "http://127.0.0.1:3100/x": "own",
+		"http://[::1]:9090/": "own", "http://here:3100/": "own", "http://loki:3100/loki/api/v1/push": "assumed",
+		"http://localhost:3101/": "", "http://loki.example.com:3100/": "", "http://192.0.2.1:9090/": "", "http://there:3100/": "", "http://loki:8080/": "", "https://loki/": "",
 	} {
-		require.Equal(t, want, m.own(&forward.Client{URL: address}), address)
+		d := w.destination(&forward.Client{URL: address})
+		got := ""
+		if d.Own {
+			got = "own"
+		}
+		if d.Assumed {
+			got = "assumed"
+			require.Contains(t, d.String(), `there is no host "loki"`)
+		}
+		require.Equal(t, want, got, address)
 	}
+	require.NotContains(t, w.destination(&forward.Client{URL: "http://me:secret@there:3100/"}).String(), "secret")
 }

@@ -98,6 +98,30 @@ func (m *Miner) Add(line string) (template string, created bool) {
 // Len is the number of templates.
 func (m *Miner) Len() int { return m.recent.Len() }
 
+// Templates are the texts of all templates, the one that had a line last first. Adding them to a new miner makes it know
+// what this one knows.
+func (m *Miner) Templates() []string {
+	out := make([]string, 0, m.Len())
+	for e := m.recent.Front(); e != nil; e = e.Next() {
+		out = append(out, e.Value.(*cluster).text())
+	}
+	return out
+}
+
+// Covers tells whether a line, which may be a template itself, is one of a template's.
+func Covers(template, line string) bool {
+	a, b := tokenize(nil, template, len(template)), tokenize(nil, line, len(line))
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] && (a[i] != Wildcard || separator(b[i])) {
+			return false
+		}
+	}
+	return true
+}
+
 // leaf finds or makes the leaf for lines like this one.
 func (m *Miner) leaf(tokens []string) *node {
 	n := m.root.child(length(len(tokens)), 0)

@@ -44,6 +44,29 @@ func TestTemplates(t *testing.T) {
 	})
 }
 
+// A miner learns what another one knows from its templates.
+func TestLearning(t *testing.T) {
+	a, b := drain.New(drain.Options{}), drain.New(drain.Options{})
+	lines := []string{`{"user":"ann","ms":12,"msg":"failed: <oom>"}`, `{"user":"bob","ms":3,"msg":"failed: <oom>"}`, "took 7ms at 10:00:01 <x>", "connection to db refused", "connection to cache refused"}
+	for _, l := range lines {
+		a.Add(l)
+	}
+	for _, text := range a.Templates() {
+		got, fresh := b.Add(text)
+		require.True(t, fresh)
+		require.Equal(t, text, got)
+	}
+	for _, l := range lines {
+		want, _ := a.Add(l)
+		got, fresh := b.Add(l)
+		require.False(t, fresh, l)
+		require.Equal(t, want, got)
+		require.True(t, drain.Covers(got, l))
+	}
+	require.False(t, drain.Covers("connection to <_> refused", "connection to db lost"))
+	require.True(t, drain.Covers("connection to <_> refused", "connection to db refused"))
+}
+
 func TestBounds(t *testing.T) {
 	m := drain.New(drain.Options{MaxTemplates: 20, MaxChildren: 4})
 	r := rand.New(rand.NewPCG(1, 2))

@@ -6,6 +6,12 @@ import "strings"
 // after a number of tokens.
 func tokenize(dst []string, line string, bound int) []string {
 	for line != "" && len(dst) <= bound {
+		if rest, ok := strings.CutPrefix(line, Wildcard); ok {
+			// The line is a template, or looks like one.
+			dst = append(dst, Wildcard)
+			line = rest
+			continue
+		}
 		n := 0
 		for n < len(line) && !between(line[n]) {
 			n++
@@ -21,7 +27,7 @@ func tokenize(dst []string, line string, bound int) []string {
 		for n < len(line) && ending(line[n]) {
 			n++
 		}
-		for n < len(line) && between(line[n]) {
+		for n < len(line) && between(line[n]) && (line[n] != '<' || !strings.HasPrefix(line[n:], Wildcard)) {
 			n++
 		}
 		if n > 0 {

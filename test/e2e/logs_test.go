@@ -246,7 +246,7 @@ server:
 positions:
   filename: %[1]s/positions.yaml
 clients:
-  - url: http://localhost:3100/loki/api/v1/push
+  - url: http://loki:3100/loki/api/v1/push
 scrape_configs:
   - job_name: 'ai_service_logs'
     static_configs:
@@ -258,7 +258,10 @@ scrape_configs:
 	write(t, dir, "rules.yml", "groups:\n- name: logs\n  interval: 1s\n  rules:\n  - alert: ErrorLines\n    expr: sum by (job) (count_over_time({job=\"ai_service\"} |= \"error\" [5m])) > 1\n    labels: {severity: warning, service: ai_service}\n  - record: job:log_errors:count5m\n    expr: sum by (job) (count_over_time({job=\"ai_service\"} |= \"error\" [5m]))\n")
 	prometheus := write(t, dir, "prometheus.yml", "rule_files: [rules.yml]\n")
 	o := options{args: []string{"--storage.path=" + filepath.Join(dir, "data"), "--promtail.config=" + promtail, "--prometheus.config=" + prometheus}}
+	// The Loki that the file was written for is gone.
+	require.Contains(t, tool(t, binary, "check", promtail), "client http://loki:3100/loki/api/v1/push is modelwatch itself: there is no host \"loki\"")
 	s := start(t, o)
+	require.Contains(t, s.out.String(), "Lines for a client are kept by modelwatch itself")
 	appendLine := func(line string) {
 		f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
 		require.NoError(t, err)
