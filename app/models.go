@@ -58,8 +58,20 @@ func (a *App) routeModels(mux *http.ServeMux) {
 	mux.Handle("GET /ai/v1/inferences", apiinferences.New(apiinferences.Options{Lister: inference.Lister{Store: a.inferences.Store}, Logger: a.logger.With("component", "api")}))
 	mux.Handle("POST /ai/v1/labels", a.inferences.Receiver.Labels())
 	mux.Handle("POST /v1/traces", a.inferences.Traces)
-	answers := models.Answers{Engine: a.inferences.Engine}
+	answers := models.Answers{Engine: a.inferences.Engine, Spool: a.config.Storage.Path, Parquet: inference.OpenParquet}
 	mux.Handle("/ai/v1/", apimodels.New(apimodels.Options{Models: answers, Baselines: answers, Logger: a.logger.With("component", "api")}))
+}
+
+// maxReferenceBytes bounds the file of a baseline. Its rows are read as they come, or
+// kept on disk meanwhile, so it may be larger than what has to be in memory.
+const maxReferenceBytes = 2 << 30
+
+// bodyLimit is how long the body of a request may be, where limit is that of most.
+func bodyLimit(r *http.Request, limit int64) int64 {
+	if r.Method == http.MethodPost && r.URL.Path == "/ai/v1/baselines" {
+		return max(limit, maxReferenceBytes)
+	}
+	return limit
 }
 
 // facts are what the metrics store knows and the status of services needs:

@@ -185,7 +185,9 @@ func (a *App) middleware(next http.Handler) http.Handler {
 	a.registry.MustRegister(requests, duration)
 	guarded := a.auth.Middleware(next)
 	limit := int64(a.config.Web.MaxRequestBytes)
+	most := limit
 	bounded := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit := bodyLimit(r, most)
 		if r.ContentLength > limit {
 			http.Error(w, "request body of "+strconv.FormatInt(r.ContentLength, 10)+" bytes is over the limit of "+strconv.FormatInt(limit, 10)+": send less at once, or raise web.max_request_bytes", http.StatusRequestEntityTooLarge)
 			return

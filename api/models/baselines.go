@@ -152,10 +152,12 @@ func (h *handler) create(r *http.Request) (any, error) {
 		t.Format = "csv"
 	case "application/x-ndjson", "application/jsonl", "application/x-jsonlines":
 		t.Format = "ndjson"
+	case "application/vnd.apache.parquet", "application/x-parquet", "application/parquet":
+		t.Format = "parquet"
 	case "application/json":
 		return h.createFromJSON(r, o)
 	default:
-		return nil, unsupported{fmt.Errorf("Content-Type %q is not known here: send rows as text/csv or application/x-ndjson, "+
+		return nil, unsupported{fmt.Errorf("Content-Type %q is not known here: send rows as text/csv, application/x-ndjson or application/vnd.apache.parquet, "+
 			"a range {\"from\":…,\"to\":…} or an exported baseline as application/json", kind)}
 	}
 	if o.Key.Model == "" {

@@ -39,8 +39,9 @@ type (
 		Note     string
 		Activate bool
 	}
-	// Table says how rows are to be read: Format is "csv" or "ndjson"; Prediction and
-	// Label name columns that are no features, Exclude those that are left out.
+	// Table says how rows are to be read: Format is "csv", "ndjson" or "parquet";
+	// Prediction and Label name columns that are no features, Exclude those that are
+	// left out.
 	Table = struct {
 		Format, Prediction, Label string
 		Exclude                   []string

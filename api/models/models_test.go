@@ -2,6 +2,7 @@ package models_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,6 +30,7 @@ import (
 	apimodels "github.com/modelwatch/modelwatch/api/models"
 	"github.com/modelwatch/modelwatch/evaluate/models"
 	"github.com/modelwatch/modelwatch/evaluate/models/memory"
+	"github.com/modelwatch/modelwatch/store/inferences/parquet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -110,7 +113,9 @@ func watched(t *testing.T) http.Handler {
 	}
 	now = now.Add(10 * time.Second)
 	e.Tick(now)
-	a := models.Answers{Engine: e}
+	a := models.Answers{Engine: e, Spool: t.TempDir(), Parquet: func(ctx context.Context, f *os.File, exclude []string) (io.ReadCloser, error) {
+		return parquet.Open(ctx, f, exclude)
+	}}
 	return apimodels.New(apimodels.Options{Models: a, Baselines: a})
 }
 

@@ -6,11 +6,14 @@ package inference
 
 import (
 	"context"
+	"io"
+	"os"
 
 	api "github.com/modelwatch/modelwatch/api/inferences"
 	receive "github.com/modelwatch/modelwatch/collect/receive/inferences"
 	"github.com/modelwatch/modelwatch/evaluate/models"
 	store "github.com/modelwatch/modelwatch/store/inferences"
+	"github.com/modelwatch/modelwatch/store/inferences/parquet"
 	"github.com/modelwatch/modelwatch/store/state"
 )
 
@@ -77,6 +80,15 @@ func (b baselines) SaveBaseline(ctx context.Context, row models.StoredBaseline) 
 // DeleteBaseline implements models.BaselineStore.
 func (b baselines) DeleteBaseline(ctx context.Context, id string) error {
 	return b.db.DeleteBaseline(ctx, id)
+}
+
+// OpenParquet reads a Parquet file as the analysis wants it.
+func OpenParquet(ctx context.Context, file *os.File, exclude []string) (io.ReadCloser, error) {
+	r, err := parquet.Open(ctx, file, exclude)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Lister is the inference store as the API wants it.

@@ -20,6 +20,7 @@ func main() {
 	cli := kingpin.New("modelwatch", "Keeps AI services available: metrics, alerts, logs, inferences and their drift in one program.")
 	cli.HelpFlag.Short('h')
 	commands := []command{serveCommand(cli), checkCommand(cli), demoCommand(cli), versionCommand(cli)}
+	commands = append(commands, baselineCommands(cli)...)
 	chosen := kingpin.MustParse(cli.Parse(os.Args[1:]))
 	for _, c := range commands {
 		if c.clause.FullCommand() != chosen {

@@ -1,10 +1,13 @@
 package models
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/modelwatch/modelwatch/ai"
@@ -19,8 +22,9 @@ type (
 		Note     string
 		Activate bool
 	}
-	// Table says how rows are to be read: Format is "csv" or "ndjson"; Prediction and
-	// Label name columns that are no features, Exclude those that are left out.
+	// Table says how rows are to be read: Format is "csv", "ndjson" or "parquet";
+	// Prediction and Label name columns that are no features, Exclude those that are
+	// left out.
 	Table = struct {
 		Format, Prediction, Label string
 		Exclude                   []string
@@ -29,7 +33,15 @@ type (
 
 // Answers gives what the engine knows in the form that the HTTP API asks for it:
 // documents to be written as JSON.
-type Answers struct{ Engine *Engine }
+type Answers struct {
+	Engine *Engine
+	// Spool is the folder for what has to be a file to be read; empty means that of the
+	// system. Nothing stays in it.
+	Spool string
+	// Parquet turns a file into JSON lines, less the columns that are excluded. Its
+	// errors are those of the file. Nil means that Parquet is not read.
+	Parquet func(ctx context.Context, file *os.File, exclude []string) (io.ReadCloser, error)
+}
 
 // answer turns a typed answer into a document.
 func answer[T any](x T, err error) (any, error) {
@@ -118,11 +130,56 @@ func (a Answers) FromRange(ctx context.Context, o Origin, from, to time.Time) (a
 // FromTable answers POST /ai/v1/baselines with rows.
 func (a Answers) FromTable(ctx context.Context, o Origin, t Table, body io.Reader) (any, error) {
 	columns := Columns{Prediction: t.Prediction, Label: t.Label, Exclude: t.Exclude}
+	if t.Format == "parquet" {
+		return a.fromParquet(ctx, o, t, body)
+	}
+	lines := bufio.NewReader(body)
+	if head, _ := lines.Peek(len(parquetHead)); string(head) == parquetHead {
+		return nil, badRequest("this is a Parquet file and no %s: send it as application/vnd.apache.parquet", t.Format)
+	}
+	body = lines
 	switch t.Format {
 	case "csv":
 		return answer(a.Engine.CreateBaseline(ctx, NewBaseline(o), CSVRows(o.Key, body, columns)))
 	case "ndjson":
 		return answer(a.Engine.CreateBaseline(ctx, NewBaseline(o), NDJSONRows(o.Key, body, columns)))
 	}
-	return nil, &Error{http.StatusUnsupportedMediaType, fmt.Errorf("format %q is not known: use csv or ndjson", t.Format)}
+	return nil, &Error{http.StatusUnsupportedMediaType, fmt.Errorf("format %q is not known: use csv, ndjson or parquet", t.Format)}
+}
+
+// parquetHead is how Parquet files begin.
+const parquetHead = "PAR1"
+
+// fromParquet makes a baseline of a Parquet file, which is read from its end.
+func (a Answers) fromParquet(ctx context.Context, o Origin, t Table, body io.Reader) (any, error) {
+	if a.Parquet == nil {
+		return nil, &Error{http.StatusUnsupportedMediaType, errors.New("no Parquet is read here: use csv or ndjson")}
+	}
+	f, err := spool(a.Spool, body)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	lines, err := a.Parquet(ctx, f, t.Exclude)
+	if err != nil {
+		return nil, badRequest("%w", err)
+	}
+	defer func() { _ = lines.Close() }()
+	columns := Columns{Prediction: t.Prediction, Label: t.Label, Exclude: t.Exclude}
+	return answer(a.Engine.CreateBaseline(ctx, NewBaseline(o), jsonRows("row", o.Key, lines, columns)))
+}
+
+// spool keeps a body in a file without a name: whatever happens, nothing stays behind.
+func spool(dir string, body io.Reader) (*os.File, error) {
+	f, err := os.CreateTemp(dir, ".baseline-*")
+	if err != nil {
+		return nil, fmt.Errorf("keep the file for reading: %w", err)
+	}
+	if err = os.Remove(f.Name()); err == nil {
+		_, err = io.Copy(f, body)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("keep the file for reading: %w", err), f.Close())
+	}
+	return f, nil
 }

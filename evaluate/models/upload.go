@@ -160,6 +160,11 @@ func cellValue(s string) ai.Value {
 // takes it, with a "label" if the truth is known, or a flat object of columns. Errors
 // name the line.
 func NDJSONRows(key ai.Key, r io.Reader, columns Columns) iter.Seq2[*Row, error] {
+	return jsonRows("line", key, r, columns)
+}
+
+// jsonRows is NDJSONRows with the word by which errors name a place.
+func jsonRows(place string, key ai.Key, r io.Reader, columns Columns) iter.Seq2[*Row, error] {
 	columns = columns.withDefaults()
 	return func(yield func(*Row, error) bool) {
 		in := bufio.NewScanner(skipBOM(r))
@@ -176,7 +181,7 @@ func NDJSONRows(key ai.Key, r io.Reader, columns Columns) iter.Seq2[*Row, error]
 				err = row.Inference.Validate()
 			}
 			if err != nil {
-				yield(nil, badRequest("line %d: %w", line, err))
+				yield(nil, badRequest("%s %d: %w", place, line, err))
 				return
 			}
 			if !yield(row, nil) {
@@ -185,7 +190,10 @@ func NDJSONRows(key ai.Key, r io.Reader, columns Columns) iter.Seq2[*Row, error]
 		}
 		if err := in.Err(); err != nil {
 			if errors.Is(err, bufio.ErrTooLong) {
-				err = badRequest("line %d is over %d bytes long: send one JSON object a line", line+1, maxLine)
+				err = badRequest("%s %d is over %d bytes long: send one JSON object a line", place, line+1, maxLine)
+			}
+			if place != "line" {
+				err = badRequest("after row %d: %w", line, err) // The file was here whole: it is damaged.
 			}
 			yield(nil, readError("the rows", err))
 		}
