@@ -26,6 +26,7 @@ import (
 	"github.com/modelwatch/modelwatch/collect/host"
 	"github.com/modelwatch/modelwatch/collect/scrape"
 	"github.com/modelwatch/modelwatch/config"
+	"github.com/modelwatch/modelwatch/config/edit"
 	"github.com/modelwatch/modelwatch/evaluate/rules"
 	"github.com/modelwatch/modelwatch/notify"
 	"github.com/modelwatch/modelwatch/notify/remote"
@@ -63,6 +64,7 @@ type App struct {
 	api        *prom.API
 	auth       *auth.Auth
 	reloader   *reloader
+	editor     *edit.Editor
 	serveErr   chan error
 
 	stopOnce sync.Once
@@ -99,7 +101,7 @@ func Run(ctx context.Context, opts Options) error {
 			a.logger.Info("Stopping")
 			return a.Stop()
 		case <-opts.Reload:
-			_ = a.reloader.Reload() // It has logged and counted its error.
+			_ = a.reload() // It has logged and counted its error.
 		case err := <-a.serveErr:
 			return errors.Join(fmt.Errorf("serve: %w", err), a.Stop())
 		}
@@ -273,6 +275,9 @@ func (a *App) setUp() error {
 		Registerer:    a.registry,
 	})
 	if err := a.reloader.applyFirst(prometheusConfig); err != nil {
+		return err
+	}
+	if err := a.setUpEditing(); err != nil {
 		return err
 	}
 	a.serve(exposed)

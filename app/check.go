@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 
 	"github.com/modelwatch/modelwatch/app/logsearch"
 	"github.com/modelwatch/modelwatch/collect/tail"
@@ -17,7 +19,7 @@ import (
 // prints what it finds to w, and returns an error if anything would be
 // refused.
 func Check(w io.Writer, files []string) error {
-	c := &checker{w: w, seen: map[string]bool{}}
+	c := &checker{w: w, seen: map[string]bool{}, read: config.ReadFile}
 	for _, f := range files {
 		c.file(f, "")
 	}
@@ -31,8 +33,11 @@ func Check(w io.Writer, files []string) error {
 }
 
 type checker struct {
-	w                io.Writer
-	seen             map[string]bool
+	w    io.Writer
+	seen map[string]bool
+	// read gives the text of a file.
+	read             func(name string) ([]byte, config.Problems)
+	found            config.Problems
 	errors, warnings int
 	// loki and own are what a modelwatch.yml says of addresses in a promtail.yml.
 	loki config.Loki
@@ -47,7 +52,7 @@ func (c *checker) file(name string, want config.Kind) {
 		}
 		c.seen[abs] = true
 	}
-	text, problems := config.ReadFile(name)
+	text, problems := c.read(name)
 	if len(problems) > 0 {
 		c.report(problems)
 		return
@@ -150,6 +155,7 @@ func (c *checker) report(ps config.Problems) {
 	slices.SortStableFunc(ps, func(a, b config.Problem) int { return a.Line - b.Line })
 	for _, p := range ps {
 		fmt.Fprintln(c.w, p)
+		c.found = append(c.found, p)
 		if p.Warning {
 			c.warnings++
 		} else {
@@ -174,4 +180,16 @@ func checkPromtail(name string, text []byte) config.Problems {
 		ps = append(ps, config.Problem{File: name, Line: p.Line, Reason: p.Reason, Hint: p.Hint, Warning: p.Warning})
 	}
 	return ps
+}
+
+// templatePlace finds the line in an error of Go's template parser.
+var templatePlace = regexp.MustCompile(`^template: [^:]*:(\d+):(?:\d+:)? `)
+
+func templateProblem(file string, err error) config.Problems {
+	p := config.Problem{File: file, Reason: err.Error(), Hint: "templates are written in Go's template language"}
+	if m := templatePlace.FindStringSubmatch(p.Reason); m != nil {
+		p.Line, _ = strconv.Atoi(m[1])
+		p.Reason = p.Reason[len(m[0]):]
+	}
+	return config.Problems{p}
 }

@@ -14,6 +14,7 @@ import (
 	promconfig "github.com/prometheus/prometheus/config"
 
 	"github.com/modelwatch/modelwatch/collect/scrape"
+	"github.com/modelwatch/modelwatch/collect/tail"
 	"github.com/modelwatch/modelwatch/config"
 	"github.com/modelwatch/modelwatch/notify"
 )
@@ -124,25 +125,33 @@ func (r *reloader) Reload() error {
 	return nil
 }
 
+// prepare does what can fail in taking cfg over, but for the receivers. from
+// says where the text of a file is read.
+func (r *reloader) prepare(cfg *config.Config, from func(file string) string) (*promconfig.Config, *tail.Prepared, error) {
+	a := r.app
+	next, err := cfg.Prometheus(a.self, a.logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := errors.Join(
+		scrape.Prepare(next),
+		a.rules.PrepareFrom(next, from),
+		checkWebConfig(cfg.Web.ConfigFile),
+		checkAuth(cfg),
+	); err != nil {
+		return nil, nil, err
+	}
+	tailed, err := a.prepareTail(cfg.Logs.Collect)
+	return next, tailed, err
+}
+
 func (r *reloader) reload() error {
 	a := r.app
 	cfg, err := loadConfig(a.opts)
 	if err != nil {
 		return err
 	}
-	next, err := cfg.Prometheus(a.self, a.logger)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(
-		scrape.Prepare(next),
-		a.rules.Prepare(next),
-		checkWebConfig(cfg.Web.ConfigFile),
-		checkAuth(cfg),
-	); err != nil {
-		return err
-	}
-	tailed, err := a.prepareTail(cfg.Logs.Collect)
+	next, tailed, err := r.prepare(cfg, asItIs)
 	if err != nil {
 		return err
 	}
@@ -165,6 +174,33 @@ func (r *reloader) reload() error {
 	r.done(next)
 	return nil
 }
+
+// try does what can fail in a reload with the text of one file read from
+// elsewhere, and changes nothing.
+func (r *reloader) try(file, draft string) error {
+	from := func(name string) string {
+		if sameFile(name, file) {
+			return draft
+		}
+		return name
+	}
+	opts := r.app.opts
+	opts.ConfigFile = from(opts.ConfigFile)
+	cfg, err := loadConfig(opts)
+	if err != nil {
+		return err
+	}
+	for _, name := range []*string{&cfg.Metrics.ConfigFile, &cfg.Alerting.ConfigFile, &cfg.Logs.Collect.ConfigFile} {
+		*name = from(*name)
+	}
+	if _, _, err := r.prepare(cfg, from); err != nil {
+		return err
+	}
+	_, err = notify.Check(notify.Source{File: cfg.Alerting.ConfigFile})
+	return err
+}
+
+func asItIs(file string) string { return file }
 
 // warnFixed names the sections in which a setting has changed that only a
 // restart takes over.
@@ -191,6 +227,13 @@ func (r *reloader) last() (time.Time, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.at, r.ok
+}
+
+// running is the configuration of metrics and rules that is in force.
+func (r *reloader) running() *promconfig.Config {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.current
 }
 
 // checkWebConfig validates a web config file before it is used.

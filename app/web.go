@@ -113,11 +113,13 @@ func (a *App) routes(g gatherers) http.Handler {
 	a.routeLogs(mux)
 	a.routeModels(mux)
 	a.routeAuth(mux)
+	a.routeEditing(mux)
 
 	mux.Handle("/api/v2/", a.notify.APIHandler())
 	alerts := a.notify.Handler()
 	mux.Handle("/ai/v1/notifications", alerts)
 	mux.Handle("/ai/v1/alerting/", alerts)
+	mux.Handle("POST /ai/v1/alerting/preview", a.rules.PreviewHandler())
 
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "modelwatch is healthy.\n")
@@ -150,7 +152,7 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *App) handleReload(w http.ResponseWriter, _ *http.Request) {
-	if err := a.reloader.Reload(); err != nil {
+	if err := a.reload(); err != nil {
 		http.Error(w, "reload refused, the old configuration goes on:\n"+err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -50,6 +50,8 @@ type Web struct {
 	CompatPorts bool `yaml:"compat_ports,omitempty"`
 	// Auth is users, roles, tokens and log-in.
 	Auth Auth `yaml:"auth,omitempty"`
+	// Editing lets the page change configuration files; false turns it off.
+	Editing *bool `yaml:"editing,omitempty"`
 }
 
 // Storage is where data lies.
@@ -285,6 +287,7 @@ func (c *Config) setDefaults() {
 	set(&c.Web.MaxRequestBytes, DefaultMaxRequestBytes)
 	set(&c.Web.ReadTimeout, model.Duration(DefaultReadTimeout))
 	c.Web.Auth.setDefaults()
+	setPointer(&c.Web.Editing, true)
 	set(&c.Storage.Path, DefaultStoragePath)
 	set(&c.Metrics.Retention, model.Duration(DefaultRetention))
 	set(&c.Metrics.Query.Timeout, model.Duration(DefaultQueryTimeout))

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"crypto/md5" //nolint:gosec // Not for security: peers compare the hash, so it must be Alertmanager's.
 	"encoding/binary"
 	"errors"
@@ -61,6 +62,33 @@ func Check(src Source) (warnings []string, err error) {
 		return nil, err
 	}
 	return p.Warnings, nil
+}
+
+// CheckTemplate parses the text of a file of templates, with what Alertmanager's
+// own templates define.
+func CheckTemplate(text []byte) error {
+	t, err := template.FromGlobs(nil)
+	if err != nil {
+		return err
+	}
+	return t.Parse(bytes.NewReader(text))
+}
+
+// TemplateFiles lists the files that the configuration in force takes templates
+// from.
+func (m *Manager) TemplateFiles() []string {
+	live := m.live.Load()
+	if live == nil {
+		return nil
+	}
+	var files []string
+	for _, pattern := range live.prepared.cfg.Templates {
+		found, err := filepath.Glob(pattern)
+		if err == nil { // Else it would not be in force.
+			files = append(files, found...)
+		}
+	}
+	return files
 }
 
 // prepare does everything about a configuration that can fail.

@@ -99,6 +99,9 @@ func Rules() []Rule {
 		{"POST PUT PATCH DELETE", "/ai/v1/baselines", Editor, false},
 		{"POST PUT PATCH DELETE", "/ai/v1/baselines/", Editor, false},
 		{"POST PUT PATCH DELETE", "/ai/v1/alerting/", Editor, false},
+		{"POST", "/ai/v1/alerting/preview", Viewer, true},
+		{"POST PUT PATCH DELETE", "/ai/v1/config/files/", Editor, false},
+		{"POST", "/ai/v1/config/files/{id}/check", Editor, true},
 
 		// Who may do what.
 		{anyMethod, "/ai/v1/auth/", Admin, false},

@@ -27,6 +27,23 @@ func (Rules) Check(expr string) error {
 	return nil
 }
 
+// Range gives the points of a LogQL metric query.
+func (r Rules) Range(ctx context.Context, expr string, start, end time.Time, step time.Duration) (promql.Matrix, error) {
+	res, err := r.Engine.Range(ctx, logql.Query{Text: expr, Start: start, End: end, Step: step})
+	if err != nil {
+		return nil, err
+	}
+	out := make(promql.Matrix, 0, len(res.Matrix))
+	for _, s := range res.Matrix {
+		one := promql.Series{Metric: s.Labels, Floats: make([]promql.FPoint, len(s.Points))}
+		for i, p := range s.Points {
+			one.Floats[i] = promql.FPoint{T: p.T, F: p.V}
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
 // Eval gives the vector of a LogQL metric query at a time.
 func (r Rules) Eval(ctx context.Context, expr string, t time.Time) (promql.Vector, error) {
 	res, err := r.Engine.Instant(ctx, expr, t)

@@ -170,6 +170,11 @@ func (m *Manager) files(cfg *config.Config) ([]string, error) {
 // Prepare does all that can fail in Apply without touching what runs: it
 // reads and checks every rule file of cfg.
 func (m *Manager) Prepare(cfg *config.Config) error {
+	return m.PrepareFrom(cfg, func(file string) string { return file })
+}
+
+// PrepareFrom is Prepare with some files read from elsewhere.
+func (m *Manager) PrepareFrom(cfg *config.Config, from func(file string) string) error {
 	files, err := m.files(cfg)
 	if err != nil {
 		return err
@@ -177,7 +182,7 @@ func (m *Manager) Prepare(cfg *config.Config) error {
 	l := loader{parser: m.opts.Parser, logger: m.opts.Logger}
 	var errs []error
 	for _, f := range files {
-		_, es := l.Load(f, false, cfg.GlobalConfig.MetricNameValidationScheme)
+		_, es := l.Load(from(f), false, cfg.GlobalConfig.MetricNameValidationScheme)
 		errs = append(errs, es...)
 	}
 	return errors.Join(errs...)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -79,6 +80,10 @@ func Open(o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
+	// It holds what nobody else on the machine should read.
+	if f, err := os.OpenFile(abs, os.O_RDWR|os.O_CREATE, 0o600); err == nil { // Else opening says why.
+		_ = errors.Join(f.Chmod(0o600), f.Close())
+	}
 	source := "file:" + (&url.URL{Path: abs}).EscapedPath() + "?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_foreign_keys=on"
 	if d.write, err = sql.Open("sqlite3", source+"&_txlock=immediate"); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
@@ -113,7 +118,7 @@ CREATE TABLE baselines (
 	id TEXT PRIMARY KEY, service TEXT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL,
 	number INTEGER NOT NULL, active INTEGER NOT NULL, info BLOB NOT NULL, data BLOB NOT NULL);
 CREATE INDEX baselines_key ON baselines (service, model, version, number);
-`, accessTables}
+`, accessTables, versionTables}
 
 func (d *DB) migrate() error {
 	var version int
