@@ -39,8 +39,7 @@ func checkTargetsJSON(file string, text []byte) Problems {
 	}
 	if err != nil {
 		p := Problem{File: file, Reason: "not a list of groups of targets in JSON: " + err.Error(), Hint: `write [{"targets": ["host:port"], "labels": {"name": "value"}}]`}
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			p.Line = 1 + bytes.Count(text[:min(int(syntax.Offset), len(text))], []byte("\n"))
 		}
 		return Problems{p}

@@ -327,8 +327,7 @@ func (h *handler) decode(w http.ResponseWriter, r *http.Request, v any) bool {
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		status := http.StatusBadRequest
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			status = http.StatusRequestEntityTooLarge
 		}
 		answer(w, status, failure{Error: "read request: " + err.Error()})

@@ -79,6 +79,7 @@ func (o *owner) Files() []edit.File { return o.files }
 func (o *owner) Never() []string {
 	return []string{filepath.Join(filepath.Dir(o.files[0].Path), "web.yml")}
 }
+
 func (o *owner) Check(f edit.File, text []byte) config.Problems {
 	if f.Kind == edit.Alertmanager {
 		return config.CheckAlertmanager(f.Path, text)

@@ -450,8 +450,7 @@ func (e *Editor) change(ctx context.Context, f File, c Change, kind VersionKind,
 	// Once begun, it does not stop half-way because nobody waits any more.
 	ctx = context.WithoutCancel(ctx)
 	if err := e.write(ctx, f, c, kind, next); err != nil {
-		var conflict *ConflictError
-		if errors.As(err, &conflict) {
+		if _, conflict := errors.AsType[*ConflictError](err); conflict {
 			shown, showErr := e.show(ctx, f)
 			return Text{}, errors.Join(showErr, &ConflictError{shown})
 		}

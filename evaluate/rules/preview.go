@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -228,7 +229,7 @@ func (p *Preview) judge(matrix promql.Matrix, req PreviewRequest) {
 	p.Total = len(matrix)
 	for _, s := range matrix {
 		one := p.run(p.present(s), req.For, req.KeepFiringFor)
-		one.Labels = labels.NewBuilder(s.Metric).Del(labels.MetricName).Labels()
+		one.Labels = labels.NewBuilder(s.Metric).Del(model.MetricNameLabel).Labels()
 		p.Fired += one.Fired
 		p.Pending += one.Pending
 		if one.firingAtEnd {

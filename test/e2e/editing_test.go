@@ -281,3 +281,38 @@ func TestPreview(t *testing.T) {
 }
 
 func jsonNumber(n int64) string { b, _ := json.Marshal(n); return string(b) }
+
+// With users and roles, viewers read, editors edit, and modelwatch.yml is the
+// admin's; the history has their names.
+func TestEditingObeysRoles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "rules.yml", "groups: []\n")
+	prometheus := write(t, dir, "prometheus.yml", "rule_files: [rules.yml]\n")
+	_, admin, _, _ := startWithAuth(t, authOn, "--prometheus.config="+prometheus)
+	viewer, editor := admin.user("vera", "viewer"), admin.user("edda", "editor")
+	ids := map[string]string{}
+	for _, f := range viewer.want(http.StatusOK, "GET", "/ai/v1/config/files", "")["files"].([]any) {
+		f := f.(map[string]any)
+		ids[f["kind"].(string)+filepath.Ext(f["path"].(string))] = f["id"].(string)
+		if f["kind"] == "rules" && f["editable"] == true {
+			ids["mine"] = f["id"].(string)
+		}
+	}
+	save := func(w *who, status int, id, text string) {
+		t.Helper()
+		f := w.want(http.StatusOK, "GET", "/ai/v1/config/files/"+id, "")
+		if text == "" {
+			text = f["text"].(string) + "# more\n"
+		}
+		body, _ := json.Marshal(map[string]any{"text": text, "tag": f["tag"]})
+		w.want(status, "PUT", "/ai/v1/config/files/"+id, string(body))
+	}
+	save(viewer, http.StatusForbidden, ids["mine"], "")
+	viewer.want(http.StatusOK, "POST", "/ai/v1/alerting/preview", `{"expr": "up == 0", "range": "5m"}`)
+	save(editor, http.StatusOK, ids["mine"], "")
+	save(editor, http.StatusForbidden, ids["modelwatch.yml"], "")
+	save(admin, http.StatusOK, ids["modelwatch.yml"], "")
+	versions := viewer.want(http.StatusOK, "GET", "/ai/v1/config/files/"+ids["mine"]+"/versions", "")["versions"].([]any)
+	require.Equal(t, "edda", versions[0].(map[string]any)["who"])
+}
