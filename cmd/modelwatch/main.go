@@ -21,6 +21,7 @@ func main() {
 	cli.HelpFlag.Short('h')
 	commands := []command{serveCommand(cli), checkCommand(cli), demoCommand(cli), versionCommand(cli)}
 	commands = append(commands, baselineCommands(cli)...)
+	commands = append(commands, logsCommands(cli)...)
 	chosen := kingpin.MustParse(cli.Parse(os.Args[1:]))
 	for _, c := range commands {
 		if c.clause.FullCommand() != chosen {
