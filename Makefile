@@ -13,7 +13,7 @@ VENV     := $(CURDIR)/.venv
 LINT_VERSION := v2.15.0
 LINT     := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
-.PHONY: help build demo test check bench bench-spine bench-logs bench-ingest bench-drift clean python
+.PHONY: help browser screenshots screenshots-readme build demo test check bench bench-spine bench-logs bench-ingest bench-drift clean python
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,10 +24,11 @@ build: ui/dist/index.html ## Build bin/modelwatch, with its pages.
 demo: build ## Watch an AI service slow down, and the mail that says so.
 	./bin/modelwatch demo
 
-test: build python ## Run every test, with the race detector.
+test: browser build python ## Run every test, with the race detector; the pages in a real browser.
 	@PATH="$(VENV)/bin:$$PATH" MODELWATCH_BINARY=$(CURDIR)/bin/modelwatch go test -race -timeout 20m ./...
 	cd client && go test -race -timeout 5m ./...
 	$(VENV)/bin/python -m unittest discover -s client/python
+	cd ui && MODELWATCH_BINARY=$(CURDIR)/bin/modelwatch npm run --silent test:browser
 
 check: $(LINT) ui/node_modules/.done ## Format, lint, layering, generated files.
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "not formatted (run gofmt -w):"; echo "$$files"; exit 1; }
@@ -61,6 +62,15 @@ ui/node_modules/.done: ui/package-lock.json
 ui/dist/index.html: ui/node_modules/.done api/openapi.yaml $(shell find ui/src ui/public ui/scripts ui/index.html ui/vite.config.ts -type f 2>/dev/null)
 	cd ui && npm run --silent build
 	@touch $@
+
+browser:
+	@command -v "$(or $(CHROMIUM),/usr/bin/chromium)" >/dev/null || { echo "The tests of the pages need a Chromium: install it (Debian: apt-get install chromium), or name one by CHROMIUM=/path/to/it."; exit 1; }
+
+screenshots: browser build ## Pictures of every page with the demo's data, in screenshots/; look at them.
+	cd ui && MODELWATCH_BINARY=$(CURDIR)/bin/modelwatch node scripts/screenshots.mjs ../screenshots
+
+screenshots-readme: browser build ## The pictures that README shows.
+	cd ui && README=1 MODELWATCH_BINARY=$(CURDIR)/bin/modelwatch node scripts/screenshots.mjs ../docs/images
 
 python: $(VENV)/.done
 

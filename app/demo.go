@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/modelwatch/modelwatch/demo"
 )
@@ -19,7 +20,11 @@ type DemoOptions struct {
 	// Once ends after the story.
 	Once bool
 	// Keep leaves the files behind.
-	Keep           bool
+	Keep bool
+	// Rate is the load in requests per second, Window the length of the windows
+	// in which inferences are judged; 0 leaves either as it is.
+	Rate           float64
+	Window         time.Duration
 	Stdout, Stderr io.Writer
 	// Log shows modelwatch's own log beside the story.
 	Log bool
@@ -31,6 +36,8 @@ func Demo(ctx context.Context, o DemoOptions) error {
 		Stdout: o.Stdout,
 		Once:   o.Once,
 		Keep:   o.Keep,
+		Rate:   o.Rate,
+		Window: o.Window,
 		Platform: demo.PlatformFunc(func(_ context.Context, f demo.Files) (string, func() error, error) {
 			return startForDemo(o, f)
 		}),
@@ -60,6 +67,11 @@ func startForDemo(o DemoOptions, f demo.Files) (string, func() error, error) {
 		if !free(options.ListenAddress) {
 			options.ListenAddress = "127.0.0.1:0"
 		}
+	}
+	options.Flags = map[string]string{
+		"config.file":        options.ConfigFile,
+		"storage.path":       options.StoragePath,
+		"web.listen-address": options.ListenAddress,
 	}
 	a, err := New(options)
 	if err != nil {

@@ -65,6 +65,9 @@ type Options struct {
 	Patience time.Duration
 	// Rate is the load in requests per second. Default 4.
 	Rate float64
+	// Window is how much time modelwatch judges at once; 0 leaves that to it. With
+	// a window, a baseline is made of the first 150 inferences.
+	Window time.Duration
 }
 
 // Run runs the demonstration. It returns nil when the story has been told (with
@@ -129,6 +132,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	files, err := writeFiles(place{
 		dir: dir, service: listener.Addr().String(), log: logPath,
 		mail: mailbox.Addr(), mailAuthority: mailbox.Authority(),
+		window: opts.Window,
 	})
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Files are the ordinary configuration files that a platform runs on, by
@@ -37,6 +38,7 @@ type place struct {
 	log           string // its log file
 	mail          string // HOST:PORT of the mailbox
 	mailAuthority []byte // PEM
+	window        time.Duration
 }
 
 // writeFiles lays the configuration out in a directory.
@@ -75,11 +77,19 @@ func writeFiles(p place) (Files, error) {
 		if err != nil {
 			return Files{}, fmt.Errorf("read configuration: %w", err)
 		}
+		if path == f.Modelwatch && p.window > 0 {
+			text = append(text, windows(p.window)...)
+		}
 		if err := os.WriteFile(path, []byte(fill.Replace(string(text))), 0o600); err != nil {
 			return Files{}, fmt.Errorf("write configuration: %w", err)
 		}
 	}
 	return f, nil
+}
+
+// windows are the settings that let a look at drift not wait for minutes.
+func windows(length time.Duration) string {
+	return fmt.Sprintf("inferences:\n  window: %s\n  lateness: %s\n  baseline: {records: 150, minimum: 100}\n", length, min(length, time.Second))
 }
 
 // quote gives a YAML scalar for any text: a JSON string is one.

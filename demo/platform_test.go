@@ -311,6 +311,15 @@ func TestFilesQuoteTheirPlaces(t *testing.T) {
 		require.NoError(t, err)
 		require.NotRegexp(t, `[A-Z]+_(FILE|ADDRESS|USERNAME|PASSWORD)\b`, string(text), "a place was left open in %s", path)
 	}
+	text, err := os.ReadFile(files.Modelwatch)
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "inferences:")
+	other := t.TempDir()
+	files, err = writeFiles(place{dir: other, window: 5 * time.Second})
+	require.NoError(t, err)
+	text, err = os.ReadFile(files.Modelwatch)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "window: 5s\n  lateness: 1s\n")
 	_, err = writeFiles(place{dir: dir})
 	require.ErrorContains(t, err, "make data directory")
 }

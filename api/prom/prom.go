@@ -107,7 +107,7 @@ func New(opts Options) *API {
 		func(context.Context) apiv1.TargetRetriever { return opts.Scrape },
 		func(context.Context) apiv1.AlertmanagerRetriever { return opts.Alertmanagers },
 		func() config.Config { return *a.config.Load() },
-		opts.Flags,
+		flags(opts.Flags),
 		apiv1.GlobalURLOptions{ListenAddress: opts.ListenAddress, Host: opts.ExternalURL.Host, Scheme: opts.ExternalURL.Scheme},
 		opts.Ready,
 		opts.Store,
@@ -216,4 +216,12 @@ func (a *API) runtimeInfo() (apiv1.RuntimeInfo, error) {
 		}
 	}
 	return info, nil
+}
+
+// flags is an object in the answer even where none was given.
+func flags(given map[string]string) map[string]string {
+	if given == nil {
+		return map[string]string{}
+	}
+	return given
 }

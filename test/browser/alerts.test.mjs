@@ -1,7 +1,6 @@
 // Alerts, from the link in a mail to the silence, and whether the mail arrived.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { setTimeout as wait } from 'node:timers/promises';
 import { serve } from './asking.mjs';
 import { until } from './harness.mjs';
 
@@ -128,21 +127,6 @@ test('5,000 rules are listed without drawing them all', async (t) => {
   const drawn = await page.locator('main [data-index]').count();
   t.diagnostic(`${drawn} of 5,050 rows are drawn`);
   assert.ok(drawn < 100, `${drawn} rows are drawn`);
-  // The thread's own time, so that what else the machine does is not counted.
-  const session = await page.context().newCDPSession(page);
-  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
-  const spent = async () =>
-    1000 * (await session.send('Performance.getMetrics')).metrics.find((m) => m.name === 'TaskDuration').value;
-  const before = await spent();
-  await page.evaluate(async () => {
-    for (let y = 0; y < 20_000; y += 400) {
-      scrollTo(0, y);
-      await new Promise(requestAnimationFrame);
-    }
-  });
-  const frame = ((await spent()) - before) / 50;
-  t.diagnostic(`${frame.toFixed(1)} ms of the main thread for each frame while scrolling`);
-  assert.ok(frame < 16, `a frame takes ${frame} ms`);
   await clean();
   await close();
 });
@@ -164,25 +148,22 @@ test('the tester says where an alert would go, and a test notification is in the
 });
 
 for (const look of [
-  { name: 'light' },
-  { name: 'dark', scheme: 'dark' },
-  { name: 'Chinese', locale: 'zh-CN' },
-  { name: 'narrow', width: 390, height: 844, scheme: 'dark' },
+  { name: 'Chinese, dark', scheme: 'dark', locale: 'zh-CN' },
+  { name: 'narrow', width: 390, height: 844 },
 ]) {
   test(`accessible, and as wide as its window: ${look.name}`, async () => {
-    const { page, clean, close } = await server.open(`${server.url}/alerts?hidden=1`, look);
+    const { page, clean, settled, close } = await server.open(`${server.url}/alerts?hidden=1`, look);
     for (const path of ['/alerts?hidden=1', '/alerts/rules', '/alerts/silences?expired=1', '/alerts/history', '/alerts/routing?test=a%3Db']) {
       await page.goto(server.url + path);
-      await page.locator('main').waitFor();
-      await wait(900);
+      await page.locator('h1').waitFor();
+      await settled();
       if (path.includes('rules')) {
         await page.locator('main button[aria-expanded]').first().click();
-        await wait(500);
+        await page.locator('main button[aria-expanded=true]').first().waitFor();
       }
-      await clean();
       if (look.locale) assert.equal(await page.locator('h1').innerText(), '告警');
+      await clean();
     }
-    await clean();
     await close();
   });
 }

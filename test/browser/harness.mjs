@@ -90,6 +90,50 @@ export async function start(files = {}, more = []) {
   };
 }
 
+/** demo runs the demonstration, with more requests and shorter windows than people get, and breaks the service on demand. */
+export async function demo() {
+  assert.ok(existsSync(binary), `there is no ${binary}: run "make build", or set MODELWATCH_BINARY`);
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const child = spawn(binary, ['demo', '--rate=20', '--window=5s', `--web.listen-address=127.0.0.1:${port}`], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (d) => {
+      said += d;
+    });
+  const ended = new Promise((done) => child.on('exit', done));
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await ended;
+  };
+  const get = async (path) => (await fetch(url + path)).json();
+  try {
+    const service = await until('the AI service', () => {
+      if (child.exitCode !== null) throw new Error('the demonstration ended');
+      return /The AI service at (http:\S+) is up/.exec(said)?.[1];
+    });
+    return {
+      url,
+      service,
+      get,
+      stop,
+      told: () => said,
+      fault: async (kind, on = true) => {
+        const answer = await fetch(`${service}/fault`, { method: 'POST', body: JSON.stringify({ kind, on }) });
+        assert.ok(answer.ok, await answer.text());
+      },
+      version: async (name) =>
+        (await get('/ai/v1/services')).services[0]?.models.find((m) => m.model_version === name),
+      firing: async (name) => (await get('/api/v2/alerts?active=true')).some((a) => a.labels.alertname === name),
+    };
+  } catch (err) {
+    child.kill('SIGKILL');
+    throw new Error(`${err.message}\n${said}`);
+  }
+}
+
 /** normal draws from a normal distribution. */
 function normal(mean, deviation) {
   const u = 1 - Math.random();
@@ -159,10 +203,13 @@ export function feed(url) {
 
 /** browse launches the browser; open gives pages of one look. */
 export async function browse(url) {
+  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  assert.ok(existsSync(executablePath), `there is no ${executablePath}: install chromium, or name one by CHROMIUM`);
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    executablePath,
     args: [
       '--no-sandbox',
+      '--disable-dev-shm-usage',
       '--disable-gpu',
       '--disable-background-networking',
       '--disable-component-update',
@@ -193,6 +240,7 @@ export async function browse(url) {
       });
       return {
         page,
+        wrong,
         go: (path) => page.goto(url + path),
         /** settled waits until nothing is asked any more and no skeleton is left. */
         settled: async () => {

@@ -1,40 +1,36 @@
-// Pictures of every page, to be looked at: node scripts/screenshots.mjs FOLDER [URL]. It needs a running modelwatch,
-// best `modelwatch demo`, and a Chromium (CHROMIUM, or /usr/bin/chromium).
+// Pictures of every page, to be looked at: node scripts/screenshots.mjs [FOLDER [URL]]. Without a URL it runs
+// `modelwatch demo` (MODELWATCH_BINARY, or bin/modelwatch) and breaks its service. README=1 makes only the pictures that
+// README shows; ONLY=overview,light makes only those whose name has all these parts.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { browse } from '../../test/browser/harness.mjs';
+import { brokenDemo } from '../../test/browser/story.mjs';
 
-const [folder = 'screenshots', url = 'http://127.0.0.1:9090'] = process.argv.slice(2);
-const only = process.env.ONLY?.split(',');
+const [folder = 'screenshots', given] = process.argv.slice(2);
+const only = process.env.ONLY?.split(',') ?? [];
 mkdirSync(folder, { recursive: true });
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--no-first-run',
-  ],
-});
+const shown = given ? { url: given.replace(/\/$/, ''), stop: async () => {} } : await brokenDemo();
+const browser = await browse(shown.url);
+const { services = [] } = await (await fetch(`${shown.url}/ai/v1/services`)).json();
 
-/** services asks which services and models there are, so that their pages are taken too. */
-async function services() {
-  try {
-    const answer = await fetch(new URL('/ai/v1/services', url));
-    const { services = [] } = await answer.json();
-    return services;
-  } catch {
-    return [];
-  }
-}
+const lines = '{job="ai_service"} | json';
+const latency = 'model_inference_latency_seconds{endpoint="/predict"}';
+const explore = (query) => `/explore?${new URLSearchParams({ range: '15m', ...query })}`;
 
 const pages = [
-  ['overview', '/'],
+  ['overview', '/?range=15m'],
   ['explore', '/explore'],
+  ['explore-metrics', explore({ metrics: latency })],
+  ['explore-table', explore({ metrics: 'up', show: 'table' })],
+  ['explore-logs', explore({ view: 'logs', logs: lines })],
+  ['explore-both', explore({ metrics: latency, logs: `${lines} | level="error"` })],
   ['alerts', '/alerts'],
+  ['alerts-rules', '/alerts/rules'],
+  ['alerts-silences', '/alerts/silences'],
+  ['alerts-history', '/alerts/history'],
+  ['alerts-routing', `/alerts/routing?test=${encodeURIComponent('severity="critical"')}`],
+  ['dashboards', '/dashboards'],
   ['targets', '/status'],
   ['status-discovery', '/status/discovery'],
   ['status-cardinality', '/status/cardinality'],
@@ -42,46 +38,49 @@ const pages = [
   ['status-configuration', '/status/configuration'],
   ['status-about', '/status/about'],
 ];
-for (const s of (await services()).slice(0, 1)) {
-  const at = `/services/${encodeURIComponent(s.service || '~')}`;
+for (const s of services.slice(0, 1)) {
+  const at = `/services/${encodeURIComponent(s.service || '~')}?range=15m`;
   const versions = s.models.map((m) => m.model_version);
-  pages.push(['service-traffic', at]);
-  for (const tab of ['accuracy', 'data', 'baselines', 'inferences', 'resources'])
-    pages.push([`service-${tab}`, `${at}?tab=${tab}`]);
-  const drifted = s.layers.flatMap((l) => l.findings).find((f) => f.feature)?.feature;
-  if (drifted) pages.push(['service-feature', `${at}?tab=data&feature=${encodeURIComponent(drifted)}`]);
-  if (versions.length > 1) pages.push(['service-compare', `${at}?tab=compare&with=${encodeURIComponent(versions[1])}`]);
+  for (const tab of ['traffic', 'accuracy', 'data', 'baselines', 'inferences', 'resources'])
+    pages.push([`service-${tab}`, `${at}&tab=${tab}`]);
+  const drifted = s.layers.flatMap((l) => l.findings).find((f) => f.kind === 'drift' && f.feature)?.feature;
+  if (drifted) pages.push(['service-feature', `${at}&tab=data&feature=${encodeURIComponent(drifted)}`]);
+  if (versions.length > 1) pages.push(['service-compare', `${at}&tab=compare&with=${encodeURIComponent(versions[1])}`]);
 }
 
-const looks = [
-  { name: 'light', width: 1280, height: 800, scheme: 'light', locale: 'en' },
-  { name: 'dark', width: 1280, height: 800, scheme: 'dark', locale: 'en' },
-  { name: 'zh', width: 1280, height: 800, scheme: 'light', locale: 'zh-CN' },
-  { name: 'narrow', width: 390, height: 844, scheme: 'dark', locale: 'en' },
-];
+const looks = [];
+for (const [size, width, height] of [
+  ['1280', 1280, 800],
+  ['390', 390, 844],
+])
+  for (const scheme of ['light', 'dark'])
+    for (const locale of ['en', 'zh-CN'])
+      looks.push({ name: `${size}-${scheme}-${locale.slice(0, 2)}`, width, height, scheme, locale });
 
+/** What README shows: three pages in one look, in the language of each README. */
+const readme = { overview: 'overview', 'service-feature': 'drift', 'explore-both': 'explore' };
+
+let faults = 0;
 for (const look of looks) {
-  const context = await browser.newContext({
-    viewport: { width: look.width, height: look.height },
-    reducedMotion: 'reduce',
-  });
-  await context.addInitScript(
-    ([scheme, locale]) => {
-      localStorage.setItem('modelwatch.scheme', scheme);
-      localStorage.setItem('modelwatch.locale', locale);
-    },
-    [look.scheme, look.locale],
-  );
-  const page = await context.newPage();
-  page.on('console', (m) => m.type() === 'error' && console.log(`${look.name}: ${page.url()}: ${m.text()}`));
-  page.on('pageerror', (e) => console.log(`${look.name}: ${page.url()}: ${e.stack}`));
-  for (const [name, path] of pages) {
-    if (only && !only.some((o) => `${name}-${look.name}`.includes(o))) continue;
-    await page.goto(new URL(path, url).href);
-    await page.waitForLoadState('networkidle', { timeout: 5000 }).catch(() => {});
-    await page.waitForTimeout(400);
-    await page.screenshot({ path: join(folder, `${name}-${look.name}.png`), fullPage: look.width < 600 });
+  if (process.env.README && (look.width !== 1280 || look.scheme !== 'light')) continue;
+  const tab = await browser.open(look);
+  for (const page of pages) {
+    const [name, path] = page;
+    if (process.env.README && !readme[name]) continue;
+    if (only.length && !only.every((part) => `${name}-${look.name}`.includes(part))) continue;
+    await tab.go(path);
+    await tab.settled();
+    if (name === 'service-feature')
+      await tab.page.evaluate(() => document.querySelector('[data-feature]')?.scrollIntoView());
+    const file = process.env.README ? `${readme[name]}-${look.locale.slice(0, 2)}.png` : `${name}-${look.name}.png`;
+    await tab.page.screenshot({ path: join(folder, file), fullPage: look.width < 600 });
   }
-  await context.close();
+  for (const wrong of tab.wrong) {
+    faults++;
+    console.error(`${look.name}: ${wrong}`);
+  }
+  await tab.close();
 }
 await browser.close();
+await shown.stop();
+if (faults) process.exit(1);

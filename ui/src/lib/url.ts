@@ -3,8 +3,11 @@ import { useCallback } from 'react';
 import { useSearchParams } from 'react-router';
 import { timeParams } from './time';
 
-/** useParam is like useState, kept in the URL. The default is not written. */
-export function useParam(name: string, initial = ''): [string, (value: string) => void] {
+/**
+ * useParam is like useState, kept in the URL. The default is not written. What a field or a checkbox shows is changed at
+ * once (now); otherwise the page goes on showing what it has until the new is ready.
+ */
+export function useParam(name: string, initial = '', now = false): [string, (value: string) => void] {
   const [params, setParams] = useSearchParams();
   const set = useCallback(
     (value: string) =>
@@ -15,9 +18,9 @@ export function useParam(name: string, initial = ''): [string, (value: string) =
           else next.set(name, value);
           return next;
         },
-        { replace: true },
+        { replace: true, flushSync: now },
       ),
-    [setParams, name, initial],
+    [setParams, name, initial, now],
   );
   return [params.get(name) ?? initial, set];
 }

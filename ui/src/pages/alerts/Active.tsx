@@ -65,7 +65,7 @@ export default function Active() {
   const rules = useRules();
   const [receiver, setReceiver] = useParam('receiver');
   const [filter, setFilter] = useParam('filter');
-  const [hidden, setHidden] = useParam('hidden');
+  const [hidden, setHidden] = useParam('hidden', '', true);
   const [draft, setDraft] = useState(filter);
   useEffect(() => setDraft(filter), [filter]);
   const [silence, setSilence] = useState<Matcher[] | null>(null);

@@ -24,7 +24,7 @@ export default function History() {
   const t = useWords(alertWords);
   const f = useFormat();
   const [receiver, setReceiver] = useParam('receiver');
-  const [failed, setFailed] = useParam('failed');
+  const [failed, setFailed] = useParam('failed', '', true);
   const query = useNotifications(receiver, failed === '1');
   const routing = useRouting();
   const names = [...new Set([...(routing.data?.receivers.map((r) => r.name) ?? []), ...(receiver ? [receiver] : [])])];

@@ -64,7 +64,7 @@ export default function Rules() {
   const t = useWords(alertWords);
   const f = useFormat();
   const query = useRules();
-  const [text, setText] = useParam('q');
+  const [text, setText] = useParam('q', '', true);
   const [state, setState] = useParam('state', 'all');
   return (
     <Await query={query} height={320}>

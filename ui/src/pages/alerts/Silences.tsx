@@ -20,7 +20,7 @@ export default function Silences() {
   const query = useSilences();
   const groups = useAlertGroups();
   const [id, setId] = useParam('id');
-  const [expired, setExpired] = useParam('expired');
+  const [expired, setExpired] = useParam('expired', '', true);
   const [asked, setAsked] = useParam('new');
   const [form, setForm] = useState<Start | null>(null);
   const alerts = new Map((groups.data ?? []).flatMap((g) => g.alerts).map((a) => [a.fingerprint, a]));

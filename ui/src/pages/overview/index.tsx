@@ -52,7 +52,7 @@ function Services({ services }: { services: ServiceState[] }) {
   const f = useFormat();
   const navigate = useNavigate();
   const href = useHref();
-  const [text, setText] = useParam('q');
+  const [text, setText] = useParam('q', '', true);
   const [state, setState] = useParam('state', 'all');
   const sorted = useMemo(
     () => [...services].sort((a, b) => rank[b.health] - rank[a.health] || a.service.localeCompare(b.service)),

@@ -21,9 +21,9 @@ const most = 1000;
 export default function Inferences({ subject }: TabProps) {
   const t = useWords(serviceWords);
   const f = useFormat();
-  const [errors, setErrors] = useParam('errors');
-  const [endpoint, setEndpoint] = useParam('endpoint');
-  const [id, setId] = useParam('request');
+  const [errors, setErrors] = useParam('errors', '', true);
+  const [endpoint, setEndpoint] = useParam('endpoint', '', true);
+  const [id, setId] = useParam('request', '', true);
   const [limit, setLimit] = useState(page);
   const query = useInferences({ ...subject, errors: errors === '1', endpoint, request_id: id, limit });
   return (

@@ -33,7 +33,7 @@ export default function Targets() {
   const t = useWords(statusWords);
   const f = useFormat();
   const query = useTargets();
-  const [text, setText] = useParam('q');
+  const [text, setText] = useParam('q', '', true);
   const [state, setState] = useParam('state', 'all');
   return (
     <Await query={query} height={300}>
