@@ -45,8 +45,8 @@ bench-spine: build
 bench-logs:
 	go run ./bench/logs
 
-bench-ingest:
-	go run ./bench/ingest
+bench-ingest: build
+	go run ./bench/ingest -binary bin/modelwatch
 
 bench-drift:
 	./bench/drift/run.sh

@@ -19,7 +19,14 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-const features = 20
+// A record has features of all that its model has, in turn.
+const (
+	features    = 20
+	allFeatures = 200
+)
+
+// feature names the f-th feature of the n-th record.
+func feature(n, f int) string { return fmt.Sprintf("feature_%03d", (n*features+f)%allFeatures) }
 
 // workload is a set of requests that are sent again and again.
 type workload struct {
@@ -37,7 +44,11 @@ func workloads(s settings) []*workload {
 	for m := range s.models {
 		lines.bodies = append(lines.bodies, ndjson(rng, m, s.batch, false))
 		ids.bodies = append(ids.bodies, ndjson(rng, m, s.batch, true))
-		rows.bodies = append(rows.bodies, stream(rng, m, s.batch))
+	}
+	for turn := range allFeatures / features {
+		for m := range s.models {
+			rows.bodies = append(rows.bodies, stream(rng, m, s.batch, turn))
+		}
 	}
 	return []*workload{lines, rows, ids}
 }
@@ -45,7 +56,7 @@ func workloads(s settings) []*workload {
 // ndjson writes records whose numbers have all their digits, as measurements do.
 func ndjson(rng *rand.Rand, m, n int, ids bool) []byte {
 	var b []byte
-	for range n {
+	for i := range n {
 		b = fmt.Appendf(b, `{"model":"model-%02d","service":"bench","model_version":"v1","endpoint":"/predict","duration_seconds":%v,"status_code":200`, m, rng.Float64())
 		if ids {
 			b = fmt.Appendf(b, `,"request_id":"%016x"`, rng.Uint64())
@@ -55,7 +66,7 @@ func ndjson(rng *rand.Rand, m, n int, ids bool) []byte {
 			if f > 0 {
 				b = append(b, ',')
 			}
-			b = fmt.Appendf(b, `"feature_%02d":`, f)
+			b = fmt.Appendf(b, `%q:`, feature(i, f))
 			b = strconv.AppendFloat(b, rng.NormFloat64(), 'g', -1, 64)
 		}
 		b = fmt.Appendf(b, "},\"prediction\":%v}\n", rng.Float64())
@@ -63,8 +74,9 @@ func ndjson(rng *rand.Rand, m, n int, ids bool) []byte {
 	return b
 }
 
-// stream writes the same as Arrow.
-func stream(rng *rand.Rand, m, n int) []byte {
+// stream writes the same as Arrow. The features of a record batch are its
+// columns, so that all records of a request have the same ones.
+func stream(rng *rand.Rand, m, n, turn int) []byte {
 	fields := []arrow.Field{
 		{Name: "model", Type: arrow.BinaryTypes.String},
 		{Name: "service", Type: arrow.BinaryTypes.String},
@@ -75,7 +87,7 @@ func stream(rng *rand.Rand, m, n int) []byte {
 		{Name: "prediction", Type: arrow.PrimitiveTypes.Float64},
 	}
 	for f := range features {
-		fields = append(fields, arrow.Field{Name: fmt.Sprintf("features.feature_%02d", f), Type: arrow.PrimitiveTypes.Float64})
+		fields = append(fields, arrow.Field{Name: "features." + feature(turn, f), Type: arrow.PrimitiveTypes.Float64})
 	}
 	schema := arrow.NewSchema(fields, nil)
 	b := array.NewRecordBuilder(memory.NewGoAllocator(), schema)

@@ -1,11 +1,11 @@
 // Command ingest measures how many inferences a second modelwatch takes in over
-// HTTP, durably: NDJSON and Arrow, 20 features a record, by a load generator on
-// the same machine. It finds the rate that is sustained when the generator sends
-// as fast as it is answered, then the latency of a request at half of it, and
-// the largest resident memory. It writes results.md and results.json.
+// HTTP, durably: NDJSON and Arrow, 20 features a record of 200 that each model
+// has, by a load generator on the same machine. The subject is the program
+// itself, with its analysis and its files of raw inferences, started anew for
+// each workload. It writes results.md and results.json.
 //
-//	go run ./bench/ingest                              # receiver and store alone, in a process of their own
-//	go run ./bench/ingest -url http://127.0.0.1:9090   # a running modelwatch
+//	go run ./bench/ingest -binary bin/modelwatch
+//	go run ./bench/ingest -url http://127.0.0.1:9090 -pid 1234   # one that runs already
 package main
 
 import (
@@ -18,13 +18,11 @@ import (
 )
 
 type settings struct {
+	binary  string
 	url     string
 	pid     int
 	out     string
-	dir     string
-	serve   string
 	only    string
-	raw     bool
 	models  int
 	batch   int
 	senders int
@@ -33,13 +31,11 @@ type settings struct {
 
 func main() {
 	var s settings
-	flag.StringVar(&s.url, "url", "", "a running modelwatch; empty measures receiver and store alone")
+	flag.StringVar(&s.binary, "binary", "bin/modelwatch", "modelwatch to measure")
+	flag.StringVar(&s.url, "url", "", "a running modelwatch to measure instead")
 	flag.IntVar(&s.pid, "pid", 0, "its process, to measure memory and CPU")
 	flag.StringVar(&s.out, "out", "bench/ingest", "directory of the results")
-	flag.StringVar(&s.dir, "dir", "", "directory of the data; empty means a temporary one")
-	flag.StringVar(&s.serve, "serve", "", "serve on this address instead of measuring")
 	flag.StringVar(&s.only, "only", "", "measure only what has this word in its name")
-	flag.BoolVar(&s.raw, "raw", true, "keep raw inferences too")
 	flag.IntVar(&s.models, "models", 10, "models that the records are of")
 	flag.IntVar(&s.batch, "batch", 1000, "records in a request")
 	flag.IntVar(&s.senders, "senders", 8, "connections")
@@ -52,28 +48,23 @@ func main() {
 }
 
 func run(s settings) (err error) {
-	if s.serve != "" {
-		return serve(s.serve, s.dir, s.raw)
+	dir, err := os.MkdirTemp(s.out, ".data")
+	if err != nil {
+		return err
 	}
-	if s.dir == "" {
-		if s.dir, err = os.MkdirTemp(s.out, ".data"); err != nil {
-			return err
-		}
-		defer func() { _ = os.RemoveAll(s.dir) }()
-	}
-	alone := s.url == ""
+	defer func() { _ = os.RemoveAll(dir) }()
 	r := newReport(s)
 	for _, w := range workloads(s) {
 		if !strings.Contains(w.name, s.only) {
 			continue
 		}
-		stop := func() error { return nil }
-		if alone {
-			if s.url, s.pid, stop, err = start(filepath.Join(s.dir, w.name), s.raw); err != nil {
+		one, stop := s, func() error { return nil }
+		if s.url == "" {
+			if one.url, one.pid, stop, err = start(s.binary, filepath.Join(dir, w.name)); err != nil {
 				return err
 			}
 		}
-		err := measure(s, w, r)
+		err := measure(one, w, r)
 		if serr := stop(); err == nil {
 			err = serr
 		}

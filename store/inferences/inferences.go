@@ -77,8 +77,10 @@ type Options struct {
 	// Space says why the disk has no room for more, or nil; may be nil.
 	Space func() error
 	// MaxPendingBytes bounds the memory of batches that are on their way to disk
-	// or to Deliver; default 96 MiB. Beyond it, batches are refused for a while.
+	// or to Deliver; default 48 MiB. Beyond it, a batch waits for MaxWait (default
+	// 250 milliseconds), and then it is refused for a while.
 	MaxPendingBytes int64
+	MaxWait         time.Duration
 	// MaxLogBytes bounds the log where it cannot be shortened because nobody
 	// checkpoints; default 4 GiB.
 	MaxLogBytes int64
@@ -115,8 +117,9 @@ type Store struct {
 	mu      sync.Mutex
 	wake    sync.Cond
 	queue   []*item
-	pending int64 // Bytes of batches between Append and the end of Deliver.
-	batches int   // Their number.
+	pending int64         // Bytes of batches between Append and the end of Deliver.
+	batches int           // Their number.
+	room    chan struct{} // Closed and made anew when pending shrinks.
 	closing bool
 
 	started  bool
@@ -153,7 +156,10 @@ func Open(o Options) (*Store, error) {
 		return nil, errors.New("open inference store: no directory")
 	}
 	if o.MaxPendingBytes <= 0 {
-		o.MaxPendingBytes = 96 << 20
+		o.MaxPendingBytes = 48 << 20
+	}
+	if o.MaxWait <= 0 {
+		o.MaxWait = 250 * time.Millisecond
 	}
 	if o.MaxLogBytes <= 0 {
 		o.MaxLogBytes = 4 << 30
@@ -164,7 +170,7 @@ func Open(o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{o: o, replayed: make(chan struct{})}
+	s := &Store{o: o, replayed: make(chan struct{}), room: make(chan struct{})}
 	s.wake.L = &s.mu
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if err := s.open(); err != nil {
@@ -243,7 +249,7 @@ func (s *Store) Append(ctx context.Context, b Batch) (duplicate bool, err error)
 	})
 	it := &item{batch: b, size: estimate(&b)}
 	it.batch.Release = release
-	if err := s.admit(it); err != nil {
+	if err := s.admit(ctx, it); err != nil {
 		release()
 		return false, err
 	}
@@ -282,33 +288,56 @@ func (s *Store) Append(ctx context.Context, b Batch) (duplicate bool, err error)
 	return false, s.explain(err)
 }
 
-// admit makes room for a batch or refuses it.
-func (s *Store) admit(it *item) error {
+// admit makes room for a batch, for which it may wait, or refuses it.
+func (s *Store) admit(ctx context.Context, it *item) error {
 	if s.o.Space != nil {
 		if err := s.o.Space(); err != nil {
 			s.metrics.refused.WithLabelValues("disk_full").Inc()
 			return &Error{Status: http.StatusServiceUnavailable, After: 5 * time.Second, Err: err}
 		}
 	}
+	late := time.NewTimer(s.o.MaxWait)
+	defer late.Stop()
+	for waited := false; ; {
+		room, err := s.reserve(it, waited)
+		if room == nil {
+			return err
+		}
+		select {
+		case <-room:
+		case <-late.C:
+			waited = true
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// reserve admits a batch or refuses it. If there may soon be room for it, it
+// returns what is closed when there is more; unless it has waited already.
+func (s *Store) reserve(it *item, waited bool) (room <-chan struct{}, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
 		s.metrics.refused.WithLabelValues("closed").Inc()
-		return &Error{Status: http.StatusServiceUnavailable, After: time.Second, Err: seglog.ErrClosed}
-	}
-	if s.batches > 0 && s.pending+it.size > s.o.MaxPendingBytes {
-		s.metrics.refused.WithLabelValues("overload").Inc()
-		return &Error{Status: http.StatusTooManyRequests, After: time.Second, Err: fmt.Errorf(
-			"overloaded: %d batches (%d MiB) are on their way already", s.batches, s.pending>>20)}
+		return nil, &Error{Status: http.StatusServiceUnavailable, After: time.Second, Err: seglog.ErrClosed}
 	}
 	if s.log.Size() > s.o.MaxLogBytes {
 		s.metrics.refused.WithLabelValues("log_full").Inc()
-		return &Error{Status: http.StatusServiceUnavailable, After: 5 * time.Second, Err: fmt.Errorf(
+		return nil, &Error{Status: http.StatusServiceUnavailable, After: 5 * time.Second, Err: fmt.Errorf(
 			"the inference log has reached %d MiB and cannot be shortened: analysis has not checkpointed", s.o.MaxLogBytes>>20)}
+	}
+	if s.batches > 0 && s.pending+it.size > s.o.MaxPendingBytes {
+		if !waited {
+			return s.room, nil
+		}
+		s.metrics.refused.WithLabelValues("overload").Inc()
+		return nil, &Error{Status: http.StatusTooManyRequests, After: time.Second, Err: fmt.Errorf(
+			"overloaded: %d batches (%d MiB) are on their way already", s.batches, s.pending>>20)}
 	}
 	s.pending += it.size
 	s.batches++
-	return nil
+	return nil, nil
 }
 
 // estimate is about how much memory a batch takes.
@@ -344,6 +373,8 @@ func (s *Store) drop(it *item) {
 	s.mu.Lock()
 	s.pending -= it.size
 	s.batches--
+	close(s.room)
+	s.room = make(chan struct{})
 	s.mu.Unlock()
 }
 

@@ -239,6 +239,24 @@ func TestOverloadIsRefusedAndPasses(t *testing.T) {
 	}, 5*time.Second, time.Millisecond)
 }
 
+// A burst that passes in a moment costs nobody a refusal.
+func TestABurstWaits(t *testing.T) {
+	block := make(chan struct{})
+	s, _ := open(t, t.TempDir(), func(o *Options) {
+		o.Deliver = func(Position, []ai.Inference, []ai.Label) { <-block }
+		o.MaxPendingBytes, o.MaxWait = 1, time.Minute
+	})
+	_, err := s.Append(t.Context(), batch("", "x")) // One is always admitted.
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = s.Append(ctx, batch("", "y"))
+	require.ErrorIs(t, err, context.DeadlineExceeded, "it waits as long as its sender does")
+	time.AfterFunc(20*time.Millisecond, func() { close(block) })
+	_, err = s.Append(t.Context(), batch("", "z"))
+	require.NoError(t, err)
+}
+
 func TestNoSpace(t *testing.T) {
 	var full error
 	s, _ := open(t, t.TempDir(), func(o *Options) { o.Space = func() error { return full } })
