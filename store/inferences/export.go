@@ -60,8 +60,9 @@ func (s *Store) ExportNow(ctx context.Context) error {
 	s.exportMu.Lock()
 	defer s.exportMu.Unlock()
 	goal := s.log.Synced()
+	var d decoders
 	for at := s.places.get().Export; at < goal; {
-		next, err := s.exportSome(ctx, at, goal)
+		next, err := s.exportSome(ctx, at, goal, &d)
 		if err == nil {
 			s.failures = 0
 		} else {
@@ -85,8 +86,24 @@ func (s *Store) ExportNow(ctx context.Context) error {
 	return nil
 }
 
+// decoders are those of one transaction, one for each batch of the log: what a
+// decoder returns is used until the transaction ends. The next one uses them anew.
+type decoders struct {
+	all  []*codec.Decoder
+	used int
+}
+
+func (d *decoders) next() *codec.Decoder {
+	if d.used == len(d.all) {
+		d.all = append(d.all, &codec.Decoder{})
+	}
+	d.used++
+	return d.all[d.used-1]
+}
+
 // exportSome exports what fits into one transaction, and returns how far it came.
-func (s *Store) exportSome(ctx context.Context, from, to Position) (Position, error) {
+func (s *Store) exportSome(ctx context.Context, from, to Position, d *decoders) (Position, error) {
+	d.used = 0
 	var batch []raw.Record
 	next, size := from, 0
 	full := s.raw.Full(time.Now())
@@ -101,8 +118,7 @@ func (s *Store) exportSome(ctx context.Context, from, to Position) (Position, er
 		if f.Kind != kindRecords {
 			return nil
 		}
-		var d codec.Decoder // What it returns is used below, so each batch needs its own.
-		records, indexes, err := d.Records(string(f.Payload), func(i int, failed bool) bool {
+		records, indexes, err := d.next().Records(string(f.Payload), func(i int, failed bool) bool {
 			return !full || failed || s.raw.Sampled(uint64(end), i)
 		})
 		if err != nil {
