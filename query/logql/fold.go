@@ -10,10 +10,11 @@ import (
 
 // cell is what a range aggregation keeps of the entries of a pane. Which fields are used depends on the function.
 type cell struct {
-	n    int64   // entries, or bytes
-	a, b float64 // sum and compensation; least or greatest; mean and sum of squares; value
-	ts   int64   // of the value of first and last
-	vals []timed // all values, where the function needs them
+	n    int64     // entries, or bytes
+	a, b float64   // sum and compensation; least or greatest; mean and sum of squares; value
+	ts   int64     // of the value of first and last
+	vals []timed   // all values, where the function needs them
+	nums []float64 // the same without their times
 }
 
 // timed is a value with its time in nanoseconds.
@@ -117,7 +118,17 @@ func foldOf(e *syntax.RangeAgg) fold {
 		}
 		return f
 	case syntax.QuantileOverTime:
-		return fold{add: keep, merge: mergeKeep, keeps: true} // see quantiles
+		return fold{
+			add: func(c *cell, _ int64, v float64, _ int) {
+				c.n++
+				c.nums = append(c.nums, v)
+			},
+			merge: func(dst, src *cell) {
+				dst.n += src.n
+				dst.nums = append(dst.nums, src.nums...)
+			},
+			keeps: true, // see quantiles
+		}
 	case syntax.RateCounter:
 		return fold{add: keep, merge: mergeKeep, keeps: true, value: func(c *cell, end int64) float64 {
 			slices.SortFunc(c.vals, func(a, b timed) int { return cmp.Or(cmp.Compare(a.ts, b.ts), cmp.Compare(a.v, b.v)) })

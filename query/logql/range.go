@@ -1,12 +1,15 @@
 package logql
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -231,25 +234,43 @@ func (r *run) rangeAgg(e *syntax.RangeAgg, outer *syntax.VectorAgg) ([]*series, 
 	if len(t.byKey) > r.opts.MaxWorkSeries {
 		return nil, tooManySeries(r.opts.MaxWorkSeries)
 	}
-	out := make([]*series, 0, len(t.byKey))
-	var w slider
-	for _, s := range t.byKey {
-		if err := r.ctx.Err(); err != nil {
+	return r.points(e, t)
+}
+
+// points makes series of tallies, several at a time.
+func (r *run) points(e *syntax.RangeAgg, t *tallies) ([]*series, error) {
+	var (
+		wg   sync.WaitGroup
+		next atomic.Int64
+		all  = slices.Collect(maps.Values(t.byKey))
+		out  = make([]*series, len(all))
+		errs = make([]error, r.opts.Workers)
+	)
+	for worker := range min(r.opts.Workers, len(all)) {
+		wg.Go(func() {
+			var w slider
+			for i := next.Add(1) - 1; i < int64(len(all)) && errs[worker] == nil; i = next.Add(1) - 1 {
+				s := all[i]
+				var points []point
+				if e.Op == syntax.QuantileOverTime {
+					points = quantiles(e.Param, s, t.panes)
+				} else {
+					points = w.slide(s, t.panes, t.fold)
+				}
+				if len(points) > 0 {
+					out[i] = &series{labels: s.labels, points: points}
+				}
+				errs[worker] = cmp.Or(r.ctx.Err(), r.hold(int64(len(points))*pointCost))
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
 			return nil, err
-		}
-		var points []point
-		if e.Op == syntax.QuantileOverTime {
-			points = quantiles(e.Param, s, pn)
-		} else {
-			points = w.slide(s, pn, f)
-		}
-		if err := r.hold(int64(len(points)) * pointCost); err != nil {
-			return nil, err
-		}
-		if len(points) > 0 {
-			out = append(out, &series{labels: s.labels, points: points})
 		}
 	}
+	out = slices.DeleteFunc(out, func(s *series) bool { return s == nil })
 	sortSeries(out)
 	return out, nil
 }
