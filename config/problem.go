@@ -99,7 +99,7 @@ func HintFor(reason string) string {
 		return "check the indentation and the quotes of this line and the one before it"
 	case strings.Contains(reason, "cannot unmarshal"):
 		return "the value is of another kind than this setting takes"
-	case strings.Contains(reason, "not a valid duration string"):
+	case strings.Contains(reason, "not a valid duration string"), strings.Contains(reason, "in duration"):
 		return "write durations such as 15s, 5m or 1h30m"
 	case strings.Contains(reason, "scrape timeout greater than scrape interval"):
 		return "lower scrape_timeout or raise scrape_interval"
@@ -109,6 +109,12 @@ func HintFor(reason string) string {
 		return "add a receiver of this name under receivers, or mend the name in the route"
 	case strings.Contains(reason, "no such file or directory"):
 		return "check the path; relative paths are taken from the directory of the file that names them"
+	case strings.Contains(reason, "function ") && strings.Contains(reason, "not defined"):
+		return "templates know Prometheus's functions, such as humanize, printf or query, and round"
+	case strings.Contains(reason, "invalid label name"):
+		return "a label's name has letters, digits and _, and does not begin with a digit"
+	case strings.Contains(reason, "no global SMTP smarthost set"):
+		return "set smtp_smarthost under global, or smarthost in the receiver"
 	case strings.Contains(reason, "parse error"), strings.Contains(reason, "could not parse expression"):
 		return "try the expression at /api/v1/parse_query"
 	}

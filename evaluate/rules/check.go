@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,10 +43,22 @@ func Check(file string, text []byte, p parser.Parser, logs LogQuerier) config.Pr
 	var root yaml.Node
 	_ = yaml.Unmarshal(text, &root) // It has passed CheckSyntax.
 	_, errs := rulefmt.Parse(portable, false, model.UTF8Validation, p, slog.New(slog.DiscardHandler))
+	if !slices.ContainsFunc(errs, isOfARule) && len(errs) > 0 {
+		var rewritten yaml.Node
+		_ = yaml.Unmarshal(portable, &rewritten) // As right as the text.
+		if apart := checkApart(file, &rewritten, p); len(apart) > 0 {
+			return append(ps, apart...)
+		}
+	}
 	for _, err := range errs {
 		ps = append(ps, problem(file, &root, err)...)
 	}
 	return ps
+}
+
+func isOfARule(err error) bool {
+	_, ok := errors.AsType[*rulefmt.Error](err)
+	return ok
 }
 
 // problem turns an error of the rule parser into problems with their lines.
