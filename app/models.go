@@ -55,7 +55,10 @@ func (a *App) setUpInferences(guard *metrics.Guard) error {
 // routeModels says who answers the paths of inferences and models.
 func (a *App) routeModels(mux *http.ServeMux) {
 	mux.Handle("POST /ai/v1/inferences", a.inferences.Receiver.Inferences())
-	mux.Handle("GET /ai/v1/inferences", apiinferences.New(apiinferences.Options{Lister: inference.Lister{Store: a.inferences.Store}, Logger: a.logger.With("component", "api")}))
+	lister := inference.Lister{Store: a.inferences.Store, Dir: filepath.Join(a.config.Storage.Path, "inferences")}
+	list := apiinferences.New(apiinferences.Options{Lister: lister, Logger: a.logger.With("component", "api")})
+	mux.Handle("GET /ai/v1/inferences", list)
+	mux.Handle("GET /ai/v1/inferences/export", list.Export(lister))
 	mux.Handle("POST /ai/v1/labels", a.inferences.Receiver.Labels())
 	mux.Handle("POST /v1/traces", a.inferences.Traces)
 	answers := models.Answers{Engine: a.inferences.Engine, Spool: a.config.Storage.Path, Parquet: inference.OpenParquet}

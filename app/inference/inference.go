@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -98,17 +99,16 @@ func (p *Pipeline) open() (err error) {
 	if err := p.restore(); err != nil {
 		return err
 	}
+	if err := forgetExports(filepath.Join(o.Dir, "inferences")); err != nil {
+		return err
+	}
 	p.Store, err = store.Open(store.Options{
-		Dir:     filepath.Join(o.Dir, "inferences"),
-		Deliver: p.deliver,
-		Joined:  p.joined,
-		Space:   o.Space,
-		Join:    join.Options{Horizon: time.Duration(c.LabelHorizon)},
-		Raw: raw.Options{
-			Disabled: !*c.Raw.Enabled, DayBytes: int64(c.Raw.DaySize), SampleRate: *c.Raw.SampleRate,
-			Retention: time.Duration(c.Raw.Retention), MaxBytes: int64(c.Raw.RetentionSize),
-			Exclude: c.Raw.Exclude, Hash: c.Raw.Hash,
-		},
+		Dir:        filepath.Join(o.Dir, "inferences"),
+		Deliver:    p.deliver,
+		Joined:     p.joined,
+		Space:      o.Space,
+		Join:       join.Options{Horizon: time.Duration(c.LabelHorizon)},
+		Raw:        rawOptions(c.Raw),
 		Logger:     o.Logger.With("component", "inferences"),
 		Registerer: o.Registerer,
 	})
@@ -141,6 +141,26 @@ func (p *Pipeline) open() (err error) {
 		p.files = append(p.files, source)
 	}
 	return nil
+}
+
+// forgetExports deletes what a kill left of exports.
+func forgetExports(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, exportPrefix+"*"))
+	for _, name := range left {
+		err = errors.Join(err, os.RemoveAll(name))
+	}
+	if err != nil {
+		return fmt.Errorf("delete unfinished exports: %w", err)
+	}
+	return nil
+}
+
+func rawOptions(c config.RawInferences) raw.Options {
+	return raw.Options{
+		Disabled: !*c.Enabled, DayBytes: int64(c.DaySize), SampleRate: *c.SampleRate,
+		Retention: time.Duration(c.Retention), MaxBytes: int64(c.RetentionSize),
+		Exclude: c.Exclude, Hash: c.Hash,
+	}
 }
 
 // restore takes the analysis up where its last checkpoint left off. The state

@@ -6,14 +6,20 @@ package inference
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"path/filepath"
 
 	api "github.com/modelwatch/modelwatch/api/inferences"
 	receive "github.com/modelwatch/modelwatch/collect/receive/inferences"
 	"github.com/modelwatch/modelwatch/evaluate/models"
 	store "github.com/modelwatch/modelwatch/store/inferences"
 	"github.com/modelwatch/modelwatch/store/inferences/parquet"
+	"github.com/modelwatch/modelwatch/store/inferences/raw"
 	"github.com/modelwatch/modelwatch/store/state"
 )
 
@@ -91,8 +97,12 @@ func OpenParquet(ctx context.Context, file *os.File, exclude []string) (io.ReadC
 	return r, nil
 }
 
-// Lister is the inference store as the API wants it.
-type Lister struct{ Store *store.Store }
+// Lister is the inference store as the API wants it. Dir takes files that are on their
+// way to a client.
+type Lister struct {
+	Store *store.Store
+	Dir   string
+}
 
 // List implements the API's Lister.
 func (l Lister) List(ctx context.Context, q api.Query) (rows any, n int, status string, err error) {
@@ -102,3 +112,39 @@ func (l Lister) List(ctx context.Context, q api.Query) (rows any, n int, status 
 	}
 	return found, len(found), l.Store.RawStatus().Reason, nil
 }
+
+// exportPrefix is how files of exports begin, here and in package raw.
+const exportPrefix = ".export-"
+
+// Export implements the API's Exporter. The file is made in the folder of the store, and
+// has lost its name before it is read.
+func (l Lister) Export(ctx context.Context, q api.Query) (io.ReadCloser, int64, error) {
+	name := filepath.Join(l.Dir, exportPrefix+rand.Text()+".parquet")
+	_, err := l.Store.Export(ctx, store.Filter(q), name)
+	switch {
+	case errors.Is(err, raw.ErrNothing):
+		return nil, 0, missing{err}
+	case errors.Is(err, store.ErrNoRaw):
+		return nil, 0, missing{err}
+	case err != nil:
+		return nil, 0, err
+	}
+	f, err := os.Open(name)
+	if err := errors.Join(err, os.Remove(name)); err != nil {
+		return nil, 0, fmt.Errorf("export raw inferences: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("export raw inferences: %w", err), f.Close())
+	}
+	return f, info.Size(), nil
+}
+
+// missing is an error about what is not there.
+type missing struct{ error }
+
+// StatusCode is what the API answers with.
+func (missing) StatusCode() int { return http.StatusNotFound }
+
+// Unwrap returns the cause.
+func (e missing) Unwrap() error { return e.error }

@@ -19,7 +19,7 @@ type command struct {
 func main() {
 	cli := kingpin.New("modelwatch", "Keeps AI services available: metrics, alerts, logs, inferences and their drift in one program.")
 	cli.HelpFlag.Short('h')
-	commands := []command{serveCommand(cli), checkCommand(cli), demoCommand(cli), versionCommand(cli)}
+	commands := []command{serveCommand(cli), checkCommand(cli), demoCommand(cli), versionCommand(cli), inferencesCommand(cli)}
 	commands = append(commands, baselineCommands(cli)...)
 	commands = append(commands, logsCommands(cli)...)
 	chosen := kingpin.MustParse(cli.Parse(os.Args[1:]))

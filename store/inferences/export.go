@@ -158,12 +158,16 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Row, error) {
 	return s.raw.List(ctx, f)
 }
 
-// Export writes the raw inferences of a day (such as 2006-01-02) as Parquet.
-func (s *Store) Export(ctx context.Context, day, file string) error {
+// Export writes raw inferences that the filter lets through as Parquet, those accepted
+// just now among them, and returns their number.
+func (s *Store) Export(ctx context.Context, f Filter, file string) (int64, error) {
 	if s.raw == nil {
-		return ErrNoRaw
+		return 0, ErrNoRaw
 	}
-	return s.raw.Export(ctx, day, file)
+	if err := s.ExportNow(ctx); err != nil {
+		return 0, err
+	}
+	return s.raw.Export(ctx, f, file)
 }
 
 // Days lists the days of which there are raw inferences, oldest first.

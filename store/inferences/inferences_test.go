@@ -210,13 +210,13 @@ func TestListAndExport(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, rows, 1)
 
-	days, err := s.Days()
-	require.NoError(t, err)
 	file := t.TempDir() + "/day's.parquet"
-	require.NoError(t, s.Export(t.Context(), days[0], file))
+	n, err := s.Export(t.Context(), Filter{}, file)
+	require.NoError(t, err)
+	require.Equal(t, int64(2), n)
 	require.FileExists(t, file)
-	require.ErrorIs(t, s.Export(t.Context(), "2001-01-01", file), raw.ErrNoDay)
-	require.ErrorContains(t, s.Export(t.Context(), "yesterday", file), "not a day")
+	_, err = s.Export(t.Context(), Filter{Model: "another"}, file)
+	require.ErrorIs(t, err, raw.ErrNothing)
 }
 
 func TestOverloadIsRefusedAndPasses(t *testing.T) {

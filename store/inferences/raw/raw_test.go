@@ -159,6 +159,38 @@ func TestManyDaysAtOnce(t *testing.T) {
 	}
 }
 
+// The rows are read back by DuckDB, from files that it wrote.
+func TestExport(t *testing.T) {
+	s := open(t, nil)
+	for d := range 3 {
+		add(t, s, uint64(d+1), noon.Add(-time.Duration(d)*24*time.Hour), 20_000)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "it's all.parquet")
+	count := func(what string) (n int) {
+		require.NoError(t, s.conn.QueryRowContext(t.Context(), "SELECT "+what+" FROM read_parquet("+quote(file)+")").Scan(&n))
+		return n
+	}
+	n, err := s.Export(t.Context(), Filter{}, file)
+	require.NoError(t, err)
+	require.Equal(t, int64(60_000), n)
+	require.Equal(t, 60_000, count("count(DISTINCT request_id)"))
+	require.Zero(t, count("(SELECT count(*) FROM (SELECT timestamp < lag(timestamp) OVER () AS back FROM read_parquet("+quote(file)+")) WHERE back)::INT"), "by time")
+	for want, f := range map[int64]Filter{
+		3: {Errors: true}, 1: {RequestID: "2-7"}, 10_000: {Since: noon.Add(-24 * time.Hour), Until: noon.Add(-24*time.Hour + 10*time.Second)},
+	} {
+		n, err := s.Export(t.Context(), f, file)
+		require.NoError(t, err)
+		require.Equal(t, want, n)
+		require.Equal(t, int(want), count("count(*)"))
+	}
+	_, err = s.Export(t.Context(), Filter{Service: "x"}, file)
+	require.ErrorIs(t, err, ErrNothing)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1, "nothing else is left there")
+}
+
 func TestOptions(t *testing.T) {
 	_, err := Open(Options{Dir: t.TempDir(), Exclude: []string{"[x"}})
 	require.ErrorContains(t, err, `pattern of features "[x"`)

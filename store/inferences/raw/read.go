@@ -6,9 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -78,8 +75,7 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Row, error) {
 	}
 	out := []Row{}
 	for _, date := range days {
-		if !f.Since.IsZero() && date < f.Since.UTC().Format(time.DateOnly) ||
-			!f.Until.IsZero() && date > f.Until.UTC().Format(time.DateOnly) {
+		if !f.in(date) {
 			continue
 		}
 		d, err := s.attach(ctx, date, false)
@@ -117,37 +113,14 @@ func (s *Store) dropDamaged(d *day, why error) error {
 }
 
 func (s *Store) listDay(ctx context.Context, d *day, f *Filter, out []Row) (_ []Row, err error) {
-	var where []string
-	var args []any
-	for _, c := range [...]struct{ column, value string }{
-		{"service", f.Service},
-		{"model", f.Model},
-		{"model_version", f.Version},
-		{"endpoint", f.Endpoint},
-		{"request_id", f.RequestID},
-	} {
-		if c.value != "" {
-			where, args = append(where, c.column+" = ?"), append(args, c.value)
-		}
-	}
-	if f.Errors {
-		where = append(where, "failed")
-	}
-	if !f.Since.IsZero() {
-		where, args = append(where, "epoch_ns(timestamp) >= ?"), append(args, f.Since.UnixNano())
-	}
-	if !f.Until.IsZero() {
-		where, args = append(where, "epoch_ns(timestamp) < ?"), append(args, f.Until.UnixNano())
-	}
+	where, args := f.where()
 	q := "SELECT epoch_ns(timestamp), failed, weight, duration_seconds, status_code, input_tokens, output_tokens, time_to_first_token_seconds"
 	columns := make([]string, len(textColumns))
 	for i, column := range textColumns {
 		columns[i] = fmt.Sprintf("CAST(encode(nullif(%s, '')) AS BIT)", column)
 	}
 	q += ", [" + strings.Join(columns, ", ") + "] FROM " + d.catalog + ".inferences"
-	if len(where) > 0 {
-		q += " WHERE " + strings.Join(where, " AND ")
-	}
+	q += where
 	order := "DESC"
 	if f.Oldest {
 		order = "ASC"
@@ -192,6 +165,41 @@ func (s *Store) listDay(ctx context.Context, d *day, f *Filter, out []Row) (_ []
 	return out, rows.Err()
 }
 
+// where returns the condition of a query for what the filter lets through.
+func (f *Filter) where() (clause string, args []any) {
+	var where []string
+	for _, c := range [...]struct{ column, value string }{
+		{"service", f.Service},
+		{"model", f.Model},
+		{"model_version", f.Version},
+		{"endpoint", f.Endpoint},
+		{"request_id", f.RequestID},
+	} {
+		if c.value != "" {
+			where, args = append(where, c.column+" = ?"), append(args, c.value)
+		}
+	}
+	if f.Errors {
+		where = append(where, "failed")
+	}
+	if !f.Since.IsZero() {
+		where, args = append(where, "epoch_ns(timestamp) >= ?"), append(args, f.Since.UnixNano())
+	}
+	if !f.Until.IsZero() {
+		where, args = append(where, "epoch_ns(timestamp) < ?"), append(args, f.Until.UnixNano())
+	}
+	if len(where) == 0 {
+		return "", nil
+	}
+	return " WHERE " + strings.Join(where, " AND "), args
+}
+
+// in reports whether a day may have something that the filter lets through.
+func (f *Filter) in(date string) bool {
+	return (f.Since.IsZero() || date >= f.Since.UTC().Format(time.DateOnly)) &&
+		(f.Until.IsZero() || date <= f.Until.UTC().Format(time.DateOnly))
+}
+
 // textColumns are the columns of texts, in the order in which they are read.
 var textColumns = [...]string{
 	"service", "model", "model_version", "endpoint", "request_id", "error", "features", "prediction", "probabilities", "tags",
@@ -221,37 +229,6 @@ func (t *texts) Scan(v any) error {
 		default:
 			return fmt.Errorf("text comes as %T", bits)
 		}
-	}
-	return nil
-}
-
-// ErrNoDay is returned by Export for a day without inferences.
-var ErrNoDay = fmt.Errorf("no raw inferences of that day: %w", fs.ErrNotExist)
-
-// Export writes a day (such as 2006-01-02) to a Parquet file, which is replaced.
-func (s *Store) Export(ctx context.Context, date, file string) error {
-	if _, err := time.Parse(time.DateOnly, date); err != nil {
-		return fmt.Errorf("export raw inferences: %q is not a day such as 2006-01-02", date)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d, err := s.attach(ctx, date, false)
-	if err != nil {
-		return fmt.Errorf("export raw inferences: %w", err)
-	}
-	if d == nil {
-		return fmt.Errorf("export raw inferences: %w", ErrNoDay)
-	}
-	tmp := filepath.Join(filepath.Dir(file), "."+filepath.Base(file)+".tmp")
-	_, err = s.conn.ExecContext(ctx, fmt.Sprintf(
-		"COPY (SELECT * EXCLUDE (position) FROM %s.inferences ORDER BY timestamp) TO %s (FORMAT parquet, COMPRESSION zstd)",
-		d.catalog, quote(tmp)))
-	if err == nil {
-		err = os.Rename(tmp, file)
-	}
-	if err != nil {
-		_ = os.Remove(tmp)
-		return fmt.Errorf("export raw inferences of %s: %w", date, err)
 	}
 	return nil
 }
