@@ -24,8 +24,8 @@ func TestMistakes(t *testing.T) {
 			`:2: `, `:4: undefined receiver "nobody" used in route`, `:7: `, `:15: receiver "hook": field urll not found`,
 		},
 		"modelwatch_mistakes.yml": {
+			`:4: not a valid duration string: "soon"`,
 			`:11: field loggs not found`,
-			`not a valid duration string: "soon"`,
 		},
 		"modelwatch_values.yml": {
 			`:2: web.listen_address: "localhost" is not host:port (hint: write host:port, for example 127.0.0.1:9090)`,
@@ -52,6 +52,9 @@ func TestMistakes(t *testing.T) {
 		},
 		"modelwatch_auth_typo.yml": {
 			`:3: field enable not found (hint: no such setting here: check its spelling and indentation)`,
+			`:4: web.auth.oidc: client_id is missing`,
+			`:4: web.auth.oidc: nobody could log in`,
+			`:5: web.auth.oidc.issuer: "login.example.org" is not a URL`,
 			`:6: field client_secret not found`,
 		},
 	} {

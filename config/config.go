@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -337,7 +338,15 @@ func Parse(file string, text []byte) (*Config, Problems) {
 	if err := decode(text, c); err != nil {
 		load := func(t []byte) error { return decode(t, &Config{}) }
 		ps := dissect(file, text, load, func(f fragment) []byte { return f.with() })
-		return c, orWhole(file, ps, err)
+		ps = orWhole(file, ps, err)
+		var root yaml.Node
+		// Errors of types leave all the rest decoded, which may be wrong as well;
+		// others end the decoding.
+		if _, typed := errors.AsType[*yaml.TypeError](err); typed && yaml.Unmarshal(text, &root) == nil {
+			ps = append(ps, c.validate(file, &root)...)
+		}
+		slices.SortStableFunc(ps, func(a, b Problem) int { return a.Line - b.Line })
+		return c, ps
 	}
 	var root yaml.Node
 	_ = yaml.Unmarshal(text, &root) // It has just been decoded.
