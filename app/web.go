@@ -128,7 +128,9 @@ func (a *App) routes(g gatherers) http.Handler {
 		_, _ = io.WriteString(w, "modelwatch is ready.\n")
 	})
 	mux.HandleFunc("GET /-/ready", ready)
-	mux.HandleFunc("GET /ready", ready)
+	mux.HandleFunc("GET /ready", a.whenReady(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "ready\n") // What Loki says.
+	}))
 	mux.HandleFunc("POST /-/reload", a.handleReload)
 	mux.HandleFunc("PUT /-/reload", a.handleReload)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)

@@ -236,6 +236,18 @@ type storeStats struct {
 	PipelineWrapperFilteredLines  int64      `json:"pipelineWrapperFilteredLines"`
 }
 
+// cacheStats is what Loki says of each of its caches. There are none here, and tools that read the answer find zeros.
+type cacheStats struct {
+	EntriesFound      int   `json:"entriesFound"`
+	EntriesRequested  int   `json:"entriesRequested"`
+	EntriesStored     int   `json:"entriesStored"`
+	BytesReceived     int64 `json:"bytesReceived"`
+	BytesSent         int64 `json:"bytesSent"`
+	Requests          int   `json:"requests"`
+	DownloadTime      int64 `json:"downloadTime"`
+	QueryLengthServed int64 `json:"queryLengthServed"`
+}
+
 type queryStats struct {
 	Summary struct {
 		BytesProcessedPerSecond               int64   `json:"bytesProcessedPerSecond"`
@@ -261,7 +273,7 @@ type queryStats struct {
 		TotalLinesSent     int64      `json:"totalLinesSent"`
 		Store              storeStats `json:"store"`
 	} `json:"ingester"`
-	Cache map[string]struct{} `json:"cache"`
+	Cache map[string]cacheStats `json:"cache"`
 	Index struct {
 		TotalChunks      int64 `json:"totalChunks"`
 		PostFilterChunks int64 `json:"postFilterChunks"`
@@ -272,7 +284,10 @@ type queryStats struct {
 
 func (e *encoder) stats(res *Result) {
 	var q queryStats
-	q.Cache = map[string]struct{}{}
+	q.Cache = map[string]cacheStats{}
+	for _, name := range []string{"chunk", "index", "result", "statsResult", "volumeResult", "seriesResult", "labelResult", "instantMetricResult"} {
+		q.Cache[name] = cacheStats{}
+	}
 	s, st := &q.Summary, res.Stats
 	seconds := math.Max(st.Duration.Seconds(), 1e-6)
 	s.TotalBytesProcessed, s.TotalLinesProcessed = st.Bytes, st.Lines

@@ -1,6 +1,7 @@
 package loki
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -85,6 +86,22 @@ func intParam(r *http.Request, name string, def int) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
 		return 0, bad(fmt.Errorf("%s: %q is not a number of 0 or more", name, text))
+	}
+	return n, nil
+}
+
+// limitParam reads how many entries are asked for.
+func limitParam(r *http.Request) (int, error) {
+	text := r.FormValue("limit")
+	if text == "" {
+		return 100, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, bad(fmt.Errorf("limit: %q is not a number", text))
+	}
+	if n <= 0 {
+		return 0, bad(errors.New("limit must be a positive value"))
 	}
 	return n, nil
 }

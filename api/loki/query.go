@@ -23,6 +23,12 @@ func (a *API) query(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if _, err := limitParam(r); err != nil {
+		return err
+	}
+	if _, err := forward(r); err != nil {
+		return err
+	}
 	parsed, err := a.o.Queries.Parse(text)
 	if err != nil {
 		return err
@@ -55,20 +61,24 @@ func (a *API) queryRange(w http.ResponseWriter, r *http.Request) error {
 	if q.Step, err = durationParam(r, "step", defaultStep(q.Start, q.End)); err != nil {
 		return err
 	}
-	if q.Step <= 0 {
-		return bad(errors.New("step: zero or negative query resolution step widths are not accepted. Try a positive integer"))
+	if err := checkStep(q.Start, q.End, q.Step); err != nil {
+		return err
 	}
 	if q.Interval, err = durationParam(r, "interval", 0); err != nil {
 		return err
 	}
-	if q.Limit, err = intParam(r, "limit", 100); err != nil {
+	if q.Limit, err = limitParam(r); err != nil {
 		return err
-	}
-	if q.Limit == 0 {
-		return bad(errors.New("limit must be a positive value"))
 	}
 	if q.Forward, err = forward(r); err != nil {
 		return err
+	}
+	parsed, err := a.o.Queries.Parse(text)
+	if err != nil {
+		return err
+	}
+	if parsed.Metric {
+		q.Start, q.End = align(q.Start, q.End, q.Step)
 	}
 	q.Categorize = slices.Contains(strings.FieldsFunc(r.Header.Get("X-Loki-Response-Encoding-Flags"), func(c rune) bool { return c == ',' || c == ' ' }), categorize)
 	res, err := a.o.Queries.Range(r.Context(), q)
@@ -79,6 +89,34 @@ func (a *API) queryRange(w http.ResponseWriter, r *http.Request) error {
 	e.result(res, q.Categorize && res.Type == "streams")
 	e.send(w)
 	return nil
+}
+
+// maxPoints is how many steps a range of time may have.
+const maxPoints = 11000
+
+func checkStep(start, end time.Time, step time.Duration) error {
+	if step <= 0 {
+		return bad(errors.New("step: zero or negative query resolution step widths are not accepted. Try a positive integer"))
+	}
+	if end.Sub(start)/step > maxPoints {
+		return bad(errors.New("exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter"))
+	}
+	return nil
+}
+
+// align widens the time of a metric query to whole steps since 1970, as Loki does: whoever asks again a little later gets
+// points at the same times.
+func align(start, end time.Time, step time.Duration) (alignedStart, alignedEnd time.Time) {
+	ns := step.Truncate(time.Millisecond).Nanoseconds()
+	if ns <= 0 || !start.Before(end) {
+		return start, end
+	}
+	from, to := start.UnixNano(), end.UnixNano()
+	from -= (from%ns + ns) % ns
+	if over := (to%ns + ns) % ns; over > 0 {
+		to += ns - over
+	}
+	return time.Unix(0, from).UTC(), time.Unix(0, to).UTC()
 }
 
 // defaultStep is the step when none is given: about 250 points, at least a second apart.
@@ -173,7 +211,7 @@ func (a *API) labelNames(w http.ResponseWriter, r *http.Request) error {
 	for _, ls := range series {
 		ls.Range(func(l labels.Label) { names[l.Name] = struct{}{} })
 	}
-	return answer(w, success{"success", sortedKeys(names)})
+	return answerNames(w, names)
 }
 
 func (a *API) labelValues(w http.ResponseWriter, r *http.Request) error {
@@ -187,7 +225,15 @@ func (a *API) labelValues(w http.ResponseWriter, r *http.Request) error {
 			values[v] = struct{}{}
 		}
 	}
-	return answer(w, success{"success", sortedKeys(values)})
+	return answerNames(w, values)
+}
+
+// answerNames answers with names of labels or their values; none is no data at all, as in Loki.
+func answerNames(w http.ResponseWriter, names map[string]struct{}) error {
+	return answer(w, struct {
+		Status string   `json:"status"`
+		Data   []string `json:"data,omitempty"`
+	}{"success", sortedKeys(names)})
 }
 
 func sortedKeys(m map[string]struct{}) []string {

@@ -49,15 +49,21 @@ func (a *API) indexStats(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, out)
 }
 
+// volumeLimit is how many volumes are told unless the request says otherwise.
+const volumeLimit = 100
+
 // volumes reads the parameters of both volume endpoints and asks the store.
 func (a *API) volumes(r *http.Request, start, end time.Time, step time.Duration) ([]logs.Volume, error) {
 	p, err := a.selection(r)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := intParam(r, "limit", 100)
+	limit, err := intParam(r, "limit", volumeLimit)
 	if err != nil {
 		return nil, err
+	}
+	if limit == 0 {
+		limit = volumeLimit
 	}
 	by := r.FormValue("aggregateBy")
 	if by != "" && by != "series" && by != "labels" {
@@ -164,8 +170,11 @@ func (a *API) volumeRange(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if step < time.Millisecond || end.Sub(start)/step > 11000 {
-		return bad(fmt.Errorf("step: %s makes more than 11000 points of %s; use a longer one", step, end.Sub(start)))
+	if step < time.Millisecond {
+		return bad(fmt.Errorf("step: %s is less than a millisecond", step))
+	}
+	if err := checkStep(start, end, step); err != nil {
+		return err
 	}
 	// A point stands for the step that ends with it.
 	volumes, err := a.volumes(r, start, end, step)

@@ -36,7 +36,10 @@ type token struct {
 
 func (t token) is(op string) bool { return t.kind == tOp && t.text == op }
 
-func (t token) ident(name string) bool { return t.kind == tIdent && t.text == name }
+// word is a keyword as the language has it: upper and lower case are the same.
+func (t token) word() string { return strings.ToLower(t.text) }
+
+func (t token) ident(name string) bool { return t.kind == tIdent && t.word() == name }
 
 // describe names the token for a message.
 func (t token) describe() string {

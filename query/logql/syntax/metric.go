@@ -36,7 +36,7 @@ func (p *parser) expr() Expr {
 
 // binaryOp is the operator of a token, or "".
 func binaryOp(t token) BinaryOp {
-	op := BinaryOp(t.text)
+	op := BinaryOp(t.word())
 	switch {
 	case t.kind == tOp && op.precedence() != 3, t.kind == tOp && op.Comparison(), t.kind == tIdent && op.Set():
 		return op
@@ -84,7 +84,7 @@ func (p *parser) modifiers(b *Binary) {
 	}
 	if t := p.peek(); t.ident("on") || t.ident("ignoring") {
 		p.next()
-		b.Matching = &Matching{On: t.text == "on", Labels: p.labelList()}
+		b.Matching = &Matching{On: t.ident("on"), Labels: p.labelList()}
 	}
 	t := p.peek()
 	if !t.ident("group_left") && !t.ident("group_right") {
@@ -98,7 +98,7 @@ func (p *parser) modifiers(b *Binary) {
 	}
 	p.next()
 	b.Matching.Many = ManyLeft
-	if t.text == "group_right" {
+	if t.ident("group_right") {
 		b.Matching.Many = ManyRight
 	}
 	if p.peek().is("(") && p.isLabelList() {
@@ -169,13 +169,13 @@ func (p *parser) operand() SampleExpr {
 		p.fail(t, "unexpected "+t.describe(), "a selector such as {job=\"x\"}, a function or a number is wanted here")
 	}
 	switch {
-	case rangeOpKnown(t.text):
+	case rangeOpKnown(t.word()):
 		return p.rangeAgg()
-	case slices.Contains(vectorOps, VectorOp(t.text)):
+	case slices.Contains(vectorOps, VectorOp(t.word())):
 		return p.vectorAgg()
-	case t.text == "label_replace":
+	case t.ident("label_replace"):
 		return p.labelReplace()
-	case t.text == "vector":
+	case t.ident("vector"):
 		p.next()
 		p.expect("(", "")
 		v := &Vector{Value: p.number("vector")}
@@ -210,7 +210,7 @@ func (p *parser) rangeAgg() *RangeAgg {
 	p.enter()
 	defer p.leave()
 	name := p.next()
-	e := &RangeAgg{Op: RangeOp(name.text)}
+	e := &RangeAgg{Op: RangeOp(name.word())}
 	if t := p.peek(); t.ident("by") || t.ident("without") {
 		p.fail(t, fmt.Sprintf("%s follows the parentheses of %s", t.text, e.Op), fmt.Sprintf("%s(…[5m]) %s (…)", e.Op, t.text))
 	}
@@ -324,14 +324,14 @@ func (p *parser) rangeAndOffset(r *LogRange) {
 
 func (p *parser) grouping() *Grouping {
 	t := p.next()
-	return &Grouping{Without: t.text == "without", Labels: p.labelList()}
+	return &Grouping{Without: t.ident("without"), Labels: p.labelList()}
 }
 
 func (p *parser) vectorAgg() *VectorAgg {
 	p.enter()
 	defer p.leave()
 	name := p.next()
-	e := &VectorAgg{Op: VectorOp(name.text)}
+	e := &VectorAgg{Op: VectorOp(name.word())}
 	group := func() {
 		t := p.peek()
 		if !t.ident("by") && !t.ident("without") {

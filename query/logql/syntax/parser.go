@@ -266,12 +266,12 @@ func (p *parser) stage() Stage {
 		p.fail(t, "unexpected "+t.describe()+", expecting a parser, a formatter or a condition on a label", "")
 	}
 	// A stage that is complete by itself may be followed by a line filter: | json != "x".
-	complete := slices.Contains([]string{"json", "logfmt", "unpack", "decolorize"}, t.text)
+	complete := slices.Contains([]string{"json", "logfmt", "unpack", "decolorize"}, t.word())
 	if op := p.peekAt(1); isComparison(op) && (!complete || op.text != "!=" && op.text != "!~") {
 		return &LabelFilter{Cond: p.cond(0)}
 	}
 	p.next()
-	switch t.text {
+	switch t.word() {
 	case "json":
 		return &Parser{Kind: ParseJSON, Fields: p.fields(checkJSONPath)}
 	case "logfmt":
@@ -293,13 +293,13 @@ func (p *parser) stage() Stage {
 	case "regexp", "pattern":
 		v := p.expectKind(tString, "a string", t.text+" takes its expression in quotes")
 		check := checkRegexp
-		if t.text == "pattern" {
+		if t.ident("pattern") {
 			check = checkPattern
 		}
 		if err := check(v.text); err != nil {
 			p.fail(v, fmt.Sprintf("invalid %s: %s", t.text, err), "")
 		}
-		return &Parser{Kind: ParserKind(t.text), Param: v.text}
+		return &Parser{Kind: ParserKind(t.word()), Param: v.text}
 	case "line_format":
 		v := p.expectKind(tString, "a string", "line_format takes a template in quotes")
 		if err := checkTemplate("line", v.text); err != nil {
@@ -397,7 +397,7 @@ func (p *parser) unwrap() *Unwrap {
 	name := p.next()
 	u := &Unwrap{Label: name.text}
 	if p.peek().is("(") {
-		u.Convert = Conversion(name.text)
+		u.Convert = Conversion(name.word())
 		if !slices.Contains([]Conversion{ConvertDuration, ConvertDurationSeconds, ConvertBytes}, u.Convert) {
 			p.fail(name, fmt.Sprintf("unknown conversion %q", name.text), "unwrap knows duration(x), duration_seconds(x) and bytes(x)")
 		}
