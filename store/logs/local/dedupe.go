@@ -16,7 +16,7 @@ import (
 //     Then it is new.
 //  3. Otherwise the day's files are asked for entries of that stream and time, all that are in doubt in a commit at once.
 
-// recentEntries is how many entries are remembered by their hash, about 48 bytes each.
+// recentEntries is how many entries a generation remembers by their hash, 32 bytes each. There are two of them.
 const recentEntries = 1 << 19
 
 // dayStream is what is known of a stream on a day.
@@ -25,6 +25,8 @@ type dayStream struct {
 	max, floor int64
 	// remember is set once an entry came that was not later than all before.
 	remember bool
+	// place is the stream's in the generation of that number.
+	generation, place int
 }
 
 func (d *day) stream(hash uint64) *dayStream {
@@ -36,52 +38,77 @@ func (d *day) stream(hash uint64) *dayStream {
 	return ds
 }
 
-// recent remembers the last entries of streams that need it.
+// recent remembers the last entries of streams that need it, in two generations: when the younger one is full, the older
+// one is forgotten as a whole. Forgetting entry by entry would cost as much as remembering.
 type recent struct {
-	keys keySet
-	ring []recentEntry
-	next int
-	size int
+	now, before generation
+	// number is that of the younger generation, from 1.
+	number int
+	size   int
 }
 
-type recentEntry struct {
-	key    key
-	ts     int64
+// generation is a run of entries.
+type generation struct {
+	keys    keySet
+	entries int
+	streams []lastOf
+}
+
+// lastOf is a stream with the greatest timestamp of its entries in a generation.
+type lastOf struct {
 	stream *dayStream
+	ts     int64
 }
 
-func newRecent(size int) *recent { return &recent{size: size} }
+func newRecent(size int) *recent { return &recent{size: size, number: 1} }
 
-// add takes note of an entry that will be stored and, once there are too many, forgets the oldest.
+// add takes note of an entry that will be stored.
 func (r *recent) add(k key, ts int64, ds *dayStream) {
 	ds.max = max(ds.max, ts)
 	if !ds.remember {
 		ds.floor = ds.max
 		return
 	}
-	if r.keys.slots == nil {
-		r.keys.grow(4 * r.size)
+	if r.now.entries == r.size {
+		r.turn()
 	}
-	r.keys.add(k)
-	if len(r.ring) < r.size {
-		r.ring = append(r.ring, recentEntry{k, ts, ds})
-		return
+	if r.now.keys.slots == nil {
+		r.now.keys.grow(2 * r.size)
 	}
-	old := &r.ring[r.next]
-	r.keys.remove(old.key)
-	old.stream.floor = max(old.stream.floor, old.ts)
-	*old = recentEntry{k, ts, ds}
-	r.next = (r.next + 1) % r.size
+	r.now.keys.add(k)
+	r.now.entries++
+	if ds.generation != r.number {
+		ds.generation, ds.place = r.number, len(r.now.streams)
+		r.now.streams = append(r.now.streams, lastOf{ds, ts})
+	}
+	last := &r.now.streams[ds.place]
+	last.ts = max(last.ts, ts)
+}
+
+// turn forgets the older generation and begins another one in its memory.
+func (r *recent) turn() {
+	for _, l := range r.before.streams {
+		l.stream.floor = max(l.stream.floor, l.ts)
+	}
+	r.now, r.before = r.before, r.now
+	r.number++
+	clear(r.now.keys.slots)
+	clear(r.now.streams)
+	r.now.entries, r.now.streams = 0, r.now.streams[:0]
 }
 
 // forget empties the memory, after which the files are asked about everything not later than what they hold.
 func (r *recent) forget() {
-	for i := range r.ring {
-		ds := r.ring[i].stream
-		ds.floor = max(ds.floor, ds.max)
+	for _, g := range []*generation{&r.now, &r.before} {
+		for _, l := range g.streams {
+			l.stream.floor = max(l.stream.floor, l.stream.max)
+		}
+		*g = generation{}
 	}
-	r.keys, r.ring, r.next = keySet{}, nil, 0
+	r.number++
 }
+
+func (r *recent) has(k key) bool { return r.now.keys.has(k) || r.before.keys.has(k) }
 
 // verdict on an entry.
 type verdict uint8
@@ -96,7 +123,7 @@ func (r *recent) judge(k key, ts int64, ds *dayStream) verdict {
 	switch {
 	case ts > ds.max:
 		return fresh
-	case ds.remember && r.keys.has(k):
+	case ds.remember && r.has(k):
 		return duplicate
 	case ts > ds.floor:
 		return fresh
@@ -145,29 +172,6 @@ func (s *keySet) has(k key) bool {
 func (s *keySet) add(k key) {
 	k = nonzero(k)
 	s.slots[s.find(k)] = k
-}
-
-// remove closes the gap by moving up what was pushed behind it.
-func (s *keySet) remove(k key) {
-	i := s.find(nonzero(k))
-	if s.slots[i] == none {
-		return
-	}
-	for j := i; ; {
-		s.slots[i] = none
-		for {
-			j = (j + 1) & s.mask
-			if s.slots[j] == none {
-				return
-			}
-			// An entry may move to i if its own place is not behind i.
-			if home := s.slots[j].Hi & s.mask; (j-home)&s.mask >= (j-i)&s.mask {
-				break
-			}
-		}
-		s.slots[i] = s.slots[j]
-		i = j
-	}
 }
 
 // stored is an entry as it is looked for in the files.
