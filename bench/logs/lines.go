@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -70,10 +69,39 @@ func (g *generator) line(stream int) string {
 	}
 	path, user := paths[g.r.IntN(len(paths))], users[g.r.IntN(len(users))]
 	latency, tokens, id := g.r.ExpFloat64()*120, g.r.IntN(4096), g.r.Uint64()
-	if stream%2 == 0 {
-		g.buf = fmt.Appendf(g.buf[:0], `{"level":%q,"latency_ms":%.2f,"path":%q,"status":200,"user":%q,"tokens":%d,"request_id":"%016x","msg":%q}`, level, latency, path, user, tokens, id, msg)
-	} else {
-		g.buf = fmt.Appendf(g.buf[:0], `level=%s latency_ms=%.2f path=%s status=200 user=%s tokens=%d request_id=%016x model=llm-7b version=v1.2 msg=%q`, level, latency, path, user, tokens, id, msg)
+	// Written piece by piece, because the clients share the CPUs with the server that is measured.
+	b := g.buf[:0]
+	number := func(before string) {
+		b = strconv.AppendFloat(append(b, before...), latency, 'f', 2, 64)
 	}
+	text := func(before, value string) { b = append(append(b, before...), value...) }
+	if stream%2 == 0 {
+		text(`{"level":"`, level)
+		number(`","latency_ms":`)
+		text(`,"path":"`, path)
+		text(`","status":200,"user":"`, user)
+		b = strconv.AppendInt(append(b, `","tokens":`...), int64(tokens), 10)
+		b = appendHex(append(b, `,"request_id":"`...), id)
+		text(`","msg":"`, msg)
+		b = append(b, `"}`...)
+	} else {
+		text(`level=`, level)
+		number(` latency_ms=`)
+		text(` path=`, path)
+		text(` status=200 user=`, user)
+		b = strconv.AppendInt(append(b, ` tokens=`...), int64(tokens), 10)
+		b = appendHex(append(b, ` request_id=`...), id)
+		text(` model=llm-7b version=v1.2 msg="`, msg)
+		b = append(b, '"')
+	}
+	g.buf = b
 	return string(g.buf)
+}
+
+// appendHex appends the sixteen digits of a number.
+func appendHex(b []byte, n uint64) []byte {
+	for shift := 60; shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[n>>shift&15])
+	}
+	return b
 }
