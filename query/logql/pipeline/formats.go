@@ -49,6 +49,9 @@ func borrow(b []byte) string {
 type labelFormat struct {
 	formats []syntax.Format
 	runs    []*format.Run // nil for a renaming
+	// outs and errs are what the templates gave for the entry at hand.
+	outs [][]byte
+	errs []error
 }
 
 func newLabelFormat(s *syntax.LabelFormat, need *Need) (maker, error) {
@@ -67,7 +70,8 @@ func newLabelFormat(s *syntax.LabelFormat, need *Need) (maker, error) {
 		wantFields(t, need)
 	}
 	return func() stage {
-		l := &labelFormat{formats: s.Formats, runs: make([]*format.Run, len(s.Formats))}
+		n := len(s.Formats)
+		l := &labelFormat{formats: s.Formats, runs: make([]*format.Run, n), outs: make([][]byte, n), errs: make([]error, n)}
 		for i, t := range templates {
 			if t != nil {
 				l.runs[i] = t.NewRun()
@@ -77,7 +81,10 @@ func newLabelFormat(s *syntax.LabelFormat, need *Need) (maker, error) {
 	}, nil
 }
 
+// process renames and sets labels one after the other. All templates see the labels as they are before the first of
+// them: what one sets, the next does not see.
 func (l *labelFormat) process(e *entry) bool {
+	filled := false
 	for i, f := range l.formats {
 		if l.runs[i] == nil {
 			if v, ok := e.get(f.Source); ok {
@@ -86,14 +93,26 @@ func (l *labelFormat) process(e *entry) bool {
 			}
 			continue
 		}
-		out, err := l.runs[i].Execute(e, e.line, e.ts)
-		if err != nil {
+		if !filled {
+			l.fill(e, i)
+			filled = true
+		}
+		if err := l.errs[i]; err != nil {
 			e.fail(errTemplate, err.Error())
 			continue
 		}
-		e.set(f.Name, borrow(out))
+		e.set(f.Name, borrow(l.outs[i]))
 	}
 	return true
+}
+
+// fill runs the templates from the i-th on.
+func (l *labelFormat) fill(e *entry, i int) {
+	for ; i < len(l.runs); i++ {
+		if l.runs[i] != nil {
+			l.outs[i], l.errs[i] = l.runs[i].Execute(e, e.line, e.ts)
+		}
+	}
 }
 
 // decolorize takes ANSI escape sequences out of the line.
