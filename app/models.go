@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"reflect"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	apiinferences "github.com/modelwatch/modelwatch/api/inferences"
 	apimodels "github.com/modelwatch/modelwatch/api/models"
 	"github.com/modelwatch/modelwatch/app/inference"
+	"github.com/modelwatch/modelwatch/config"
 	"github.com/modelwatch/modelwatch/evaluate/models"
 	"github.com/modelwatch/modelwatch/store/metrics"
 	"github.com/modelwatch/modelwatch/store/state"
@@ -63,6 +65,17 @@ func (a *App) routeModels(mux *http.ServeMux) {
 	mux.Handle("POST /v1/traces", a.inferences.Traces)
 	answers := models.Answers{Engine: a.inferences.Engine, Spool: a.config.Storage.Path, Parquet: inference.OpenParquet}
 	mux.Handle("/ai/v1/", apimodels.New(apimodels.Options{Models: answers, Baselines: answers, Logger: a.logger.With("component", "api")}))
+}
+
+// judgeBy takes other settings of verdicts over. Judges that would be the same stay,
+// with what they have computed once.
+func (a *App) judgeBy(c config.Inferences, judges *models.Judges) {
+	now := &a.config.Inferences
+	if reflect.DeepEqual(c.Judging, now.Judging) && reflect.DeepEqual(c.Models, now.Models) {
+		return
+	}
+	now.Judging, now.Models = c.Judging, c.Models
+	a.inferences.Engine.Apply(judges)
 }
 
 // maxReferenceBytes bounds the file of a baseline. Its rows are read as they come, or

@@ -13,6 +13,7 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 	promconfig "github.com/prometheus/prometheus/config"
 
+	"github.com/modelwatch/modelwatch/app/inference"
 	"github.com/modelwatch/modelwatch/collect/scrape"
 	"github.com/modelwatch/modelwatch/collect/tail"
 	"github.com/modelwatch/modelwatch/config"
@@ -155,6 +156,10 @@ func (r *reloader) reload() error {
 	if err != nil {
 		return err
 	}
+	judges, err := inference.Judges(cfg.Inferences)
+	if err != nil {
+		return err
+	}
 	prepared, err := a.notify.Prepare(notify.Source{File: cfg.Alerting.ConfigFile})
 	if err != nil {
 		return err
@@ -169,6 +174,7 @@ func (r *reloader) reload() error {
 		return errors.Join(err, r.apply(r.current), a.host.Watch(watches(a.config.Collect)))
 	}
 	a.notify.Apply(prepared)
+	a.judgeBy(cfg.Inferences, judges)
 	r.warnFixed(cfg)
 	a.config.Collect = cfg.Collect
 	r.done(next)
@@ -197,7 +203,8 @@ func (r *reloader) try(file, draft string) error {
 		return err
 	}
 	_, err = notify.Check(notify.Source{File: cfg.Alerting.ConfigFile})
-	return err
+	_, jerr := inference.Judges(cfg.Inferences)
+	return errors.Join(err, jerr)
 }
 
 func asItIs(file string) string { return file }
@@ -218,6 +225,7 @@ func fixed(c config.Config) reflect.Value {
 	c.Metrics.ConfigFile, c.Alerting.ConfigFile, c.Logs.Collect = "", "", config.LogCollect{}
 	c.Metrics.Limits, c.Metrics.Retention, c.Metrics.RetentionSize = config.Limits{}, 0, 0
 	c.Collect.Processes, c.Collect.Interval = nil, 0
+	c.Inferences.Judging, c.Inferences.Models = config.Judging{}, nil
 	return reflect.ValueOf(c)
 }
 

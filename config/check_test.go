@@ -34,6 +34,18 @@ func TestMistakes(t *testing.T) {
 			`:9: collect.processes.1: service is missing`,
 			`:9: collect.processes.1: command: error parsing regexp: missing closing )`,
 		},
+		"modelwatch_judging.yml": {
+			`:3: inferences.drift.alpha: 5 is no share of false alarms (hint: use a number between 0 and 1`,
+			`:4: inferences.drift.method: method "evidently" cannot be chosen (hint: use one of ["auto"`,
+			`:6: inferences.drift.features.age: method "ksx" cannot be chosen`,
+			`:7: inferences.drift.thresholds.nope: `,
+			`:7: inferences.drift.thresholds.psi: threshold of psi is -1 (hint: want a number from 0 up)`,
+			`:10: inferences.quality.checks.missing: quality check "missing" is not known (hint: use one of missing_ratio`,
+			`:15: inferences.models.ranker.performance.checks.latency_limit: performance check "latency_limit": critical (1) must not be below threshold (2)`,
+			`:17: inferences.models.ranker.schema.age: min is above max (hint: swap them)`,
+			`:18: inferences.models.ranker.schema.city: kind text is not known (hint: use number, string, bool or vector)`,
+			`:20: inferences.models.ranker.schema.vip: categories are for texts`,
+		},
 		"modelwatch_loki.yml": {
 			`:5: http_config: at most one of basic_auth, oauth2 & authorization must be configured`,
 		},

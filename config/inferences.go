@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,6 +23,9 @@ type Inferences struct {
 	Limits       InferenceLimits `yaml:"limits,omitempty"`
 	Raw          RawInferences   `yaml:"raw,omitempty"`
 	Files        []InferenceFile `yaml:"files,omitempty"`
+	// Judging is for all models, and Models for those of that name.
+	Judging `yaml:",inline"`
+	Models  map[string]Judging `yaml:"models,omitempty"`
 }
 
 // AutoBaseline says how a version of a model gets its first baseline.
@@ -108,6 +113,7 @@ func (c *Inferences) setDefaults() {
 	set(&c.Limits.Versions, DefaultVersions)
 	set(&c.Limits.VersionsPerModel, DefaultVersionsPerModel)
 	set(&c.Limits.Features, DefaultFeatures)
+	c.Judging.setDefaults()
 	setPointer(&c.Raw.Enabled, true)
 	set(&c.Raw.DaySize, DefaultRawDaySize)
 	setPointer(&c.Raw.SampleRate, DefaultRawSampleRate)
@@ -129,6 +135,11 @@ func (c *Inferences) validate(add func(reason, hint string, path ...string)) {
 				add(fmt.Sprintf("%q is no pattern", p), "* stands for any letters, ? for one, [a-z] for some", "inferences", "raw", name, strconv.Itoa(i))
 			}
 		}
+	}
+	c.Judging.validate(add, "inferences")
+	for _, name := range slices.Sorted(maps.Keys(c.Models)) {
+		j := c.Models[name]
+		j.validate(add, "inferences", "models", name)
 	}
 	names := map[string]bool{}
 	for i, f := range c.Files {

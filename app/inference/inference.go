@@ -77,6 +77,7 @@ func New(o Options) (*Pipeline, error) {
 func (p *Pipeline) open() (err error) {
 	o, c := p.opts, p.opts.Config
 	p.Engine, err = models.New(models.Options{
+		Drift: c.DriftOptions(), Quality: c.QualityOptions(), Performance: c.PerformanceSettings(), Models: byModel(c),
 		Profiles:  profiles{o.State},
 		Baselines: baselines{o.State},
 		Windows:   models.Windows{Length: time.Duration(c.Window), Lateness: time.Duration(c.Lateness)},
@@ -141,6 +142,28 @@ func (p *Pipeline) open() (err error) {
 		p.files = append(p.files, source)
 	}
 	return nil
+}
+
+// judging returns the settings of verdicts as the analysis takes them.
+func judging(j config.Judging) models.Judging {
+	return models.Judging{Drift: j.DriftOptions(), Quality: j.QualityOptions(), Performance: j.PerformanceSettings()}
+}
+
+func byModel(c config.Inferences) map[string]models.Judging {
+	out := make(map[string]models.Judging)
+	for name, j := range c.Models {
+		out[name] = judging(j.Over(c.Judging))
+	}
+	return out
+}
+
+// Judges returns what judges models by a configuration, for models.Engine.Apply.
+func Judges(c config.Inferences) (*models.Judges, error) {
+	j, err := models.NewJudges(judging(c.Judging), byModel(c))
+	if err != nil {
+		return nil, fmt.Errorf("inferences: %w", err)
+	}
+	return j, nil
 }
 
 // forgetExports deletes what a kill left of exports.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/modelwatch/modelwatch/ai"
-	"github.com/modelwatch/modelwatch/ai/drift"
 	"github.com/modelwatch/modelwatch/ai/status"
 )
 
@@ -27,7 +26,7 @@ const (
 type Engine struct {
 	opt     Options
 	log     *slog.Logger
-	drift   *drift.Evaluator
+	judges  atomic.Pointer[Judges]
 	metrics *metrics
 	coder   *coder
 
@@ -71,7 +70,7 @@ func New(opt Options) (*Engine, error) {
 		return nil, fmt.Errorf("watch models: %w", err)
 	}
 	opt = opt.withDefaults()
-	judge, err := drift.NewEvaluator(opt.Drift)
+	judges, err := NewJudges(Judging{opt.Drift, opt.Quality, opt.Performance}, opt.Models)
 	if err != nil {
 		return nil, fmt.Errorf("watch models: %w", err)
 	}
@@ -80,11 +79,12 @@ func New(opt Options) (*Engine, error) {
 		return nil, fmt.Errorf("watch models: %w", err)
 	}
 	e := &Engine{
-		opt: opt, coder: code, log: opt.Logger.With("component", "models"), drift: judge, metrics: newMetrics(opt.Registerer),
+		opt: opt, coder: code, log: opt.Logger.With("component", "models"), metrics: newMetrics(opt.Registerer),
 		versions: make(map[ai.Key]*version), services: make(map[string]int), perModel: make(map[modelKey]int),
 		infos: make(map[string]BaselineInfo), numbers: make(map[ai.Key]int), dirty: make(map[span]bool),
 		readings: make(map[string][]reading), refused: make(map[string]refusal), static: make(map[ai.Key]*family),
 	}
+	e.judges.Store(judges)
 	if err := e.loadBaselines(context.Background()); err != nil {
 		return nil, fmt.Errorf("watch models: %w", err)
 	}

@@ -138,6 +138,7 @@ func (e *Engine) keep(v *version, w *closedWindow, r *result, point Point) {
 
 // judge says everything about one closed window.
 func (e *Engine) judge(v *version, w *closedWindow, now time.Time) (*result, Point) {
+	j := e.judges.Load().of(v.key.Model)
 	e.mu.Lock()
 	v.remember(w)
 	w.baseline.refresh()
@@ -155,14 +156,14 @@ func (e *Engine) judge(v *version, w *closedWindow, now time.Time) (*result, Poi
 	older := e.older(v)
 	e.mu.Unlock()
 
-	e.judgeData(v, w, r)
-	r.judgement = performance.Judge(v.key, w.Window, r.performance, r.reference, e.opt.Performance)
+	e.judgeData(j, v, w, r)
+	r.judgement = performance.Judge(v.key, w.Window, r.performance, r.reference, j.Performance)
 	r.read()
 	if older != nil {
-		c := performance.Compare(older.side(w.Start, e.opt.Windows.Length), v.side(w.Start, e.opt.Windows.Length), e.opt.Margins, e.opt.Performance)
+		c := performance.Compare(older.side(w.Start, e.opt.Windows.Length), v.side(w.Start, e.opt.Windows.Length), e.opt.Margins, j.Performance)
 		r.comparison = &c
-		if limit := e.opt.Performance.Limits["version"]; !limit.Off {
-			r.judgement.Results = append(r.judgement.Results, c.Result(e.opt.Performance))
+		if limit := j.Performance.Limits["version"]; !limit.Off {
+			r.judgement.Results = append(r.judgement.Results, c.Result(j.Performance))
 		}
 	}
 	r.collect(v, &e.opt)
@@ -172,7 +173,7 @@ func (e *Engine) judge(v *version, w *closedWindow, now time.Time) (*result, Poi
 
 // judgeData compares the data of a window with its baseline: alone if it has enough
 // records, else together with the windows after it.
-func (e *Engine) judgeData(v *version, w *closedWindow, r *result) {
+func (e *Engine) judgeData(j *judge, v *version, w *closedWindow, r *result) {
 	p := &closedWindow{Window: w.Window, baseline: w.baseline, profile: w.profile}
 	if v.pool != nil && v.pool.baseline.id() != w.baseline.id() {
 		v.pool, v.pooled = nil, 0
@@ -193,9 +194,9 @@ func (e *Engine) judgeData(v *version, w *closedWindow, r *result) {
 	}
 	r.judgedWindow, r.judgedProfile, r.judgedBaseline = p.Window, p.profile, p.baseline
 	if p.profile.Records > 0 {
-		r.drift = e.drift.Evaluate(p.baseline.content(), p.profile.Features)
+		r.drift = j.drift.Evaluate(p.baseline.content(), p.profile.Features)
 	}
-	r.quality = quality.Evaluate(p.baseline.content(), p.profile, e.opt.Quality)
+	r.quality = quality.Evaluate(p.baseline.content(), p.profile, j.Quality)
 }
 
 // pooledWith returns the pooled windows and w together.

@@ -32,7 +32,9 @@ type Options struct {
 	Drift       drift.Options
 	Quality     quality.Options
 	Performance performance.Settings
-	Status      status.Options
+	// Models are judged otherwise, by name.
+	Models map[string]Judging
+	Status status.Options
 	// Margins are what matters between two versions; the zero value means
 	// performance.DefaultMargins.
 	Margins performance.Margins

@@ -133,7 +133,7 @@ func (e *Engine) sumUp(s span, windows []storedWindow) *result {
 	}
 	e.mu.Unlock()
 	if r.baseline != nil {
-		r.drift = e.drift.Evaluate(r.baseline.content(), r.profile.Features)
+		r.drift = e.judges.Load().of(s.key.Model).drift.Evaluate(r.baseline.content(), r.profile.Features)
 		r.read()
 		for i := range r.drift {
 			if d := &r.drift[i]; d.Verdict == ai.VerdictDrift {
