@@ -119,6 +119,8 @@ type rangePlan struct {
 	expr  *syntax.RangeAgg
 	scan  *scanPlan
 	group grouping
+	// errors says that lines on which a parser failed are asked for.
+	errors bool
 	// counts says that the store may count, by these fields.
 	counts bool
 	fields []logs.Field
@@ -173,6 +175,7 @@ func planRange(e *syntax.RangeAgg, outer *syntax.VectorAgg) (*rangePlan, error) 
 	if sizes && p.scan.sel.Columns&logs.ColumnLine == 0 {
 		p.scan.sel.Columns |= logs.ColumnSize
 	}
+	p.errors = asksForErrors(e, p.group)
 	p.counts, p.whole, p.fields = countFields(p)
 	return p, nil
 }

@@ -140,7 +140,7 @@ func (t *tallies) make(key string, pairs []pipeline.Pair) *tally {
 
 // add adds the entry that the pipeline has just handled.
 func (t *tallies) add(p *pipeline.Runner, stream uint32, ts int64, size int) error {
-	if kind, details := p.Error(); kind != "" {
+	if kind, details := p.Error(); kind != "" && (!t.plan.errors || !ofParser(kind)) {
 		return &PipelineError{Kind: kind, Details: strings.Clone(details), Labels: p.Labels()}
 	}
 	pane := t.panes.index(ts)
