@@ -102,6 +102,7 @@ func Rules() []Rule {
 		{"POST", "/ai/v1/alerting/preview", Viewer, true},
 		{"POST PUT PATCH DELETE", "/ai/v1/config/files/", Editor, false},
 		{"POST", "/ai/v1/config/files/{id}/check", Editor, true},
+		{"POST", "/ai/v1/alerting/routes/test", Viewer, true}, // It only asks where an alert would go.
 
 		// Who may do what.
 		{anyMethod, "/ai/v1/auth/", Admin, false},

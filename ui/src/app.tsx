@@ -23,6 +23,7 @@ if (there) history.replaceState(null, '', base + there.slice(1));
 
 const router = createBrowserRouter(
   [
+    { path: 'login', errorElement: <Broken />, HydrateFallback: () => null, lazy: () => import('./pages/login') },
     {
       element: (
         <TimeProvider>
@@ -44,6 +45,7 @@ const router = createBrowserRouter(
             { path: 'alerts/*', lazy: () => import('./pages/alerts') },
             { path: 'dashboards/*', lazy: () => import('./pages/dashboards') },
             { path: 'status/*', lazy: () => import('./pages/status') },
+            { path: 'settings/*', lazy: () => import('./pages/settings') },
             { path: '*', element: <NotFound /> },
           ],
         },

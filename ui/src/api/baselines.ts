@@ -4,6 +4,7 @@ import { at } from '../lib/base';
 import { ApiError, ask } from './client';
 import { usePoll } from './poll';
 import type { BaselineInfo } from './services';
+import { changeHeaders, leaveIfOver, type Role } from './session';
 
 export function useBaselines(service: string, model: string, version: string) {
   return usePoll(['baselines', service, model, version], async (signal) => {
@@ -60,7 +61,7 @@ export function typeOf(name: string): string | undefined {
  * createBaseline makes a baseline of a range or of a file. progress is told the share of the file that was sent, 0 to 1;
  * fetch cannot tell, so this is an XMLHttpRequest.
  */
-export function createBaseline(
+export async function createBaseline(
   b: NewBaseline,
   progress: (share: number) => void,
   signal: AbortSignal,
@@ -75,6 +76,7 @@ export function createBaseline(
     const value = b[name];
     if (value) params.set(name, value);
   }
+  const headers = await changeHeaders();
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open('POST', at(`ai/v1/baselines?${params}`));
@@ -82,6 +84,7 @@ export function createBaseline(
       'Content-Type',
       b.file ? (typeOf(b.file.name) ?? 'application/octet-stream') : 'application/json',
     );
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = (e) => {
       if (e.lengthComputable) progress(e.loaded / e.total);
     };
@@ -93,7 +96,11 @@ export function createBaseline(
         answer = undefined;
       }
       if (request.status < 300) resolve(answer as BaselineInfo);
-      else reject(new ApiError(request.status, (answer as { error?: string })?.error ?? request.responseText));
+      else {
+        const { error, code, role } = (answer ?? {}) as { error?: string; code?: string; role?: Role };
+        void leaveIfOver(request.status, async () => code);
+        reject(new ApiError(request.status, error ?? request.responseText, { code, role }));
+      }
     };
     request.onerror = () => reject(new ApiError(0, 'the connection was lost'));
     request.onabort = () => reject(new DOMException('cancelled', 'AbortError'));

@@ -1,14 +1,22 @@
 // Requests to the server, and what went wrong with them.
 import { QueryClient } from '@tanstack/react-query';
-import { at } from '../lib/base';
+import { send as dispatch, type Role } from './session';
 
 /** ApiError says what the server answered instead of data. Status 0 is no answer at all. */
 export class ApiError extends Error {
   readonly status: number;
-  constructor(status: number, message: string) {
+  /** The kind of refusal, such as role, and what role it takes. */
+  readonly code?: string;
+  readonly role?: Role;
+  /** Seconds to wait before the next try, where the server says so. */
+  readonly wait?: number;
+  constructor(status: number, message: string, more: Pick<ApiError, 'code' | 'role' | 'wait'> = {}) {
     super(message);
     this.name = 'ApiError';
     this.status = status;
+    this.code = more.code;
+    this.role = more.role;
+    this.wait = more.wait;
   }
 }
 
@@ -44,7 +52,7 @@ async function send(path: string, ask: Ask): Promise<Response> {
   }
   let answer: Response;
   try {
-    answer = await fetch(at(path) + (query ? `?${query}` : ''), {
+    answer = await dispatch(path + (query ? `?${query}` : ''), {
       method: ask.method ?? (body ? 'POST' : 'GET'),
       headers,
       body,
@@ -54,13 +62,26 @@ async function send(path: string, ask: Ask): Promise<Response> {
     if (err instanceof DOMException && err.name === 'AbortError') throw err;
     throw new ApiError(0, err instanceof Error ? err.message : String(err));
   }
-  if (!answer.ok) throw new ApiError(answer.status, await reason(answer));
+  if (!answer.ok) throw await failure(answer);
   return answer;
 }
 
-/** reason finds the message in what the three families of APIs answer. */
-async function reason(answer: Response): Promise<string> {
+/** failure is what an answer that is not one says. */
+export async function failure(answer: Response): Promise<ApiError> {
   const text = (await answer.text()).trim();
+  const wait = Number(answer.headers.get('Retry-After')) || undefined;
+  let more: { code?: string; role?: Role } = {};
+  try {
+    const { code, role } = JSON.parse(text) as { code?: unknown; role?: Role };
+    if (typeof code === 'string') more = { code, role };
+  } catch {
+    // Not JSON: there is only the text.
+  }
+  return new ApiError(answer.status, reason(text) || `${answer.status} ${answer.statusText}`, { ...more, wait });
+}
+
+/** reason finds the message in what the three families of APIs answer. */
+function reason(text: string): string {
   try {
     const json: unknown = JSON.parse(text);
     if (typeof json === 'string') return json;
@@ -71,7 +92,7 @@ async function reason(answer: Response): Promise<string> {
     // Not JSON: the text is the message.
   }
   // A page of a proxy says nothing that a reader here could use.
-  if (!text || text.startsWith('<')) return `${answer.status} ${answer.statusText}`;
+  if (text.startsWith('<')) return '';
   return text.slice(0, 2000);
 }
 

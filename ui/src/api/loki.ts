@@ -5,9 +5,10 @@ import { at } from '../lib/base';
 import { type Labels, selector } from '../lib/labels';
 import { type LogLine, mergeLines, type RawStream, toLines } from '../lib/lines';
 import { type Matrix, type RawSeries, toMatrix } from '../lib/matrix';
-import { ApiError, type Params } from './client';
+import { ApiError, failure, type Params } from './client';
 import { type Span, useLive } from './live';
 import { ExploreCache } from './promql';
+import { send } from './session';
 
 /** nanos writes ms as Loki wants times. */
 const nanos = (ms: number): string => `${Math.floor(ms)}000000`;
@@ -18,7 +19,7 @@ async function askLoki<T>(path: string, params: Params, signal?: AbortSignal): P
   for (const [k, v] of Object.entries(params)) if (v !== undefined) form.append(k, String(v));
   let answer: Response;
   try {
-    answer = await fetch(at(`loki/api/v1/${path}`), {
+    answer = await send(`loki/api/v1/${path}`, {
       method: 'POST',
       body: form,
       headers: { Accept: 'application/json', 'X-Loki-Response-Encoding-Flags': 'categorize-labels' },
@@ -28,11 +29,8 @@ async function askLoki<T>(path: string, params: Params, signal?: AbortSignal): P
     if (err instanceof DOMException && err.name === 'AbortError') throw err;
     throw new ApiError(0, err instanceof Error ? err.message : String(err));
   }
-  const text = await answer.text();
-  if (!answer.ok) {
-    throw new ApiError(answer.status, text.trim().startsWith('<') || !text ? answer.statusText : text.trim());
-  }
-  return JSON.parse(text) as T;
+  if (!answer.ok) throw await failure(answer);
+  return JSON.parse(await answer.text()) as T;
 }
 
 interface Envelope {

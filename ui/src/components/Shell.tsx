@@ -8,28 +8,14 @@ import { places } from '../lib/nav';
 import { useTime } from '../lib/time';
 import { useHref } from '../lib/url';
 import { type Locale, locales, useLocale, useWords } from '../lib/words';
+import { Mark } from './Mark';
 import { Help, Palette } from './Palette';
 import classes from './Shell.module.css';
 import { Refresh, TimePicker } from './TimePicker';
+import { UserMenu } from './UserMenu';
 import { shellWords } from './words';
 
 const schemes = ['light', 'dark', 'auto'] as const;
-
-function Mark() {
-  return (
-    <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
-      <rect width="32" height="32" rx="7" fill="#1b4b66" />
-      <path
-        d="M5 17h5l3-8 5 15 4-10 2 3h3"
-        fill="none"
-        stroke="#7fe0c3"
-        strokeWidth="2.6"
-        strokeLinecap="round"
-        strokeLinejoin="round"
-      />
-    </svg>
-  );
-}
 
 /** Shell is what stands around every page: places, time, and what the keyboard does. */
 export function Shell({ children }: { children: ReactNode }) {
@@ -90,6 +76,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <TimePicker />
         <Refresh />
         <Settings />
+        <UserMenu />
       </AppShell.Header>
       <AppShell.Navbar className={classes.nav} aria-label={t.mainNavigation}>
         {places.map((p) => {

@@ -3,15 +3,21 @@ import { Alert, Box, Button, Group, Skeleton, Stack, Text, Title } from '@mantin
 import { IconAlertTriangle, IconPlugConnectedX } from '@tabler/icons-react';
 import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
+import { useMe } from '../api/auth';
 import { ApiError } from '../api/client';
 import { useFormat } from '../lib/format';
 import { useWords } from '../lib/words';
+import { authWords } from './authWords';
 import { stateWords } from './words';
 
 export function useReason(): (error: unknown) => string {
   const t = useWords(stateWords);
+  const auth = useWords(authWords);
+  const { data: me } = useMe();
   return (error) => {
     if (error instanceof ApiError && error.status === 0) return t.noAnswer;
+    if (error instanceof ApiError && error.code === 'role' && error.role)
+      return auth.needs(auth[error.role], auth[me?.role ?? 'viewer']);
     return error instanceof Error ? error.message : String(error);
   };
 }

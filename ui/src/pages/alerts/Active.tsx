@@ -4,6 +4,7 @@ import { useEffect, useState } from 'react';
 import { Link } from 'react-router';
 import { type Alert, type AlertGroup, useAlertGroups, useRules } from '../../api/alerting';
 import { LabelList } from '../../components/LabelList';
+import { Needs } from '../../components/Needs';
 import { Panel } from '../../components/Panel';
 import { StatusMark } from '../../components/StatusMark';
 import { Await, Empty } from '../../components/states';
@@ -186,9 +187,11 @@ function Together({ group, byPrint, onSilence }: GroupProps) {
       hint={`${t.groupOf(f.count(group.alerts.length))} ${t.toReceiver(group.receiver.name)}`}
       actions={
         shared.length > 0 && group.alerts.length > 1 ? (
-          <Button variant="default" size="compact-xs" onClick={() => onSilence(group.labels)}>
-            {t.silenceGroup}
-          </Button>
+          <Needs least="editor">
+            <Button variant="default" size="compact-xs" onClick={() => onSilence(group.labels)}>
+              {t.silenceGroup}
+            </Button>
+          </Needs>
         ) : undefined
       }
     >
@@ -279,14 +282,16 @@ function AlertRow({ alert, byPrint, onSilence }: { alert: Alert; byPrint: Map<st
         >
           {t.whereTo}
         </Button>
-        <Button
-          variant="default"
-          size="compact-xs"
-          leftSection={<IconBellOff size={13} aria-hidden />}
-          onClick={onSilence}
-        >
-          {t.silence}
-        </Button>
+        <Needs least="editor">
+          <Button
+            variant="default"
+            size="compact-xs"
+            leftSection={<IconBellOff size={13} aria-hidden />}
+            onClick={onSilence}
+          >
+            {t.silence}
+          </Button>
+        </Needs>
       </Group>
     </article>
   );

@@ -10,6 +10,7 @@ import {
   useRouting,
 } from '../../api/alerting';
 import { LabelList } from '../../components/LabelList';
+import { Needs, useRefusal } from '../../components/Needs';
 import { Panel } from '../../components/Panel';
 import { StatusMark } from '../../components/StatusMark';
 import { Await, ErrorBox } from '../../components/states';
@@ -225,6 +226,19 @@ function ReceiverRow({ receiver }: { receiver: Receiver }) {
   const f = useFormat();
   const test = useReceiverTest();
   const [sure, setSure] = useState(false);
+  const no = useRefusal('editor');
+  const button = (
+    <Button
+      variant="default"
+      size="compact-xs"
+      leftSection={<IconSend size={13} aria-hidden />}
+      disabled={receiver.integrations.length === 0}
+      loading={test.isPending}
+      onClick={() => setSure(!sure)}
+    >
+      {t.sendTest}
+    </Button>
+  );
   return (
     <div className={classes.item}>
       <div>
@@ -236,19 +250,9 @@ function ReceiverRow({ receiver }: { receiver: Receiver }) {
           {!receiver.used && ` · ${t.unused}`}
         </Text>
       </div>
-      <Popover opened={sure} onChange={setSure} shadow="md" position="bottom-end" trapFocus returnFocus>
-        <Popover.Target>
-          <Button
-            variant="default"
-            size="compact-xs"
-            leftSection={<IconSend size={13} aria-hidden />}
-            disabled={receiver.integrations.length === 0}
-            loading={test.isPending}
-            onClick={() => setSure(!sure)}
-          >
-            {t.sendTest}
-          </Button>
-        </Popover.Target>
+      {no && <Needs least="editor">{button}</Needs>}
+      <Popover opened={sure && !no} onChange={setSure} shadow="md" position="bottom-end" trapFocus returnFocus>
+        {!no && <Popover.Target>{button}</Popover.Target>}
         <Popover.Dropdown p="sm" maw={300}>
           <Text size="sm">{t.sendTestAsk(receiver.name)}</Text>
           <Text size="xs" c="dimmed" pb="xs">

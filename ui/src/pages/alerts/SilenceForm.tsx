@@ -16,6 +16,7 @@ import { notifications } from '@mantine/notifications';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useAlertGroups, useMatching, useSilence } from '../../api/alerting';
+import { useMe } from '../../api/auth';
 import { LabelList } from '../../components/LabelList';
 import { ErrorBox } from '../../components/states';
 import { parseDuration, writeDuration } from '../../lib/duration';
@@ -64,7 +65,8 @@ function Form({ start, close }: { start: Start; close: () => void }) {
   const [length, setLength] = useState(() =>
     start.endsAt ? writeDuration(Math.max(6e4, Math.round((Date.parse(start.endsAt) - Date.now()) / 6e4) * 6e4)) : '2h',
   );
-  const [author, setAuthor] = useState(recall('author') ?? '');
+  const { data: me } = useMe();
+  const [author, setAuthor] = useState(me?.user?.name ?? recall('author') ?? '');
   const [comment, setComment] = useState(start.comment ?? '');
   const [tried, setTried] = useState(false);
   const ms = parseDuration(length);

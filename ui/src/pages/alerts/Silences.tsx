@@ -3,6 +3,7 @@ import { notifications } from '@mantine/notifications';
 import { IconBellOff, IconPlus } from '@tabler/icons-react';
 import { useState } from 'react';
 import { type Alert, type Silence, useAlertGroups, useExpire, useSilences } from '../../api/alerting';
+import { Needs, useRefusal } from '../../components/Needs';
 import { type Column, Rows } from '../../components/Rows';
 import { Await, Empty, ErrorBox } from '../../components/states';
 import { useFormat } from '../../lib/format';
@@ -34,9 +35,11 @@ export default function Silences() {
         return (
           <Stack gap="sm">
             <Group gap="sm">
-              <Button leftSection={<IconPlus size={14} aria-hidden />} onClick={() => setForm({ matchers: [] })}>
-                {t.newSilence}
-              </Button>
+              <Needs least="editor">
+                <Button leftSection={<IconPlus size={14} aria-hidden />} onClick={() => setForm({ matchers: [] })}>
+                  {t.newSilence}
+                </Button>
+              </Needs>
               {id ? (
                 <Button variant="default" onClick={() => setId('')}>
                   {t.clearFilter}
@@ -159,23 +162,33 @@ function Actions({ silence: s, onEdit }: { silence: Silence; onEdit: (s: Start) 
   const t = useWords(alertWords);
   const expire = useExpire();
   const [sure, setSure] = useState(false);
+  const no = useRefusal('editor');
   const over = s.status.state === 'expired';
   return (
     <Group gap={4} justify="flex-end" wrap="nowrap">
-      <Button
-        variant="default"
-        size="compact-xs"
-        onClick={() =>
-          onEdit(
-            over
-              ? { matchers: s.matchers, comment: s.comment }
-              : { id: s.id, matchers: s.matchers, startsAt: s.startsAt, endsAt: s.endsAt, comment: s.comment },
-          )
-        }
-      >
-        {over ? t.recreate : t.edit}
-      </Button>
-      {!over && (
+      <Needs least="editor">
+        <Button
+          variant="default"
+          size="compact-xs"
+          onClick={() =>
+            onEdit(
+              over
+                ? { matchers: s.matchers, comment: s.comment }
+                : { id: s.id, matchers: s.matchers, startsAt: s.startsAt, endsAt: s.endsAt, comment: s.comment },
+            )
+          }
+        >
+          {over ? t.recreate : t.edit}
+        </Button>
+      </Needs>
+      {!over && no && (
+        <Needs least="editor">
+          <Button variant="default" size="compact-xs">
+            {t.expire}
+          </Button>
+        </Needs>
+      )}
+      {!over && !no && (
         <Popover opened={sure} onChange={setSure} shadow="md" position="bottom-end" trapFocus returnFocus>
           <Popover.Target>
             <Button variant="default" size="compact-xs" onClick={() => setSure(!sure)}>

@@ -4,6 +4,7 @@ import { notifications } from '@mantine/notifications';
 import { useState } from 'react';
 import { exportHref, useBaselineAction, useBaselines } from '../../api/baselines';
 import type { BaselineInfo } from '../../api/services';
+import { Needs } from '../../components/Needs';
 import { Panel } from '../../components/Panel';
 import { Rows } from '../../components/Rows';
 import { StatusMark } from '../../components/StatusMark';
@@ -25,9 +26,11 @@ export default function Baselines({ subject }: TabProps) {
         hint={t.baselineHint}
         flush
         actions={
-          <Button onClick={open} className="mw-fixed">
-            {t.newBaseline}
-          </Button>
+          <Needs least="editor">
+            <Button onClick={open} className="mw-fixed">
+              {t.newBaseline}
+            </Button>
+          </Needs>
         }
       >
         <Await query={query} height={160}>
@@ -121,22 +124,28 @@ function Table({ list }: { list: BaselineInfo[] }) {
             cell: (b) => (
               <Group gap={4} justify="flex-end">
                 {!b.confirmed && (
-                  <Button size="compact-xs" onClick={() => act(b.id, 'confirm')} loading={action.isPending}>
-                    {t.confirm}
-                  </Button>
+                  <Needs least="editor">
+                    <Button size="compact-xs" onClick={() => act(b.id, 'confirm')} loading={action.isPending}>
+                      {t.confirm}
+                    </Button>
+                  </Needs>
                 )}
                 {!b.active && (
-                  <Button size="compact-xs" variant="light" onClick={() => act(b.id, 'activate')}>
-                    {t.use}
-                  </Button>
+                  <Needs least="editor">
+                    <Button size="compact-xs" variant="light" onClick={() => act(b.id, 'activate')}>
+                      {t.use}
+                    </Button>
+                  </Needs>
                 )}
                 <Button size="compact-xs" variant="subtle" component="a" href={exportHref(b.id)} download>
                   {t.export}
                 </Button>
                 {!b.active && (
-                  <Button size="compact-xs" variant="subtle" color="red" onClick={() => setDeleting(b)}>
-                    {t.delete}
-                  </Button>
+                  <Needs least="editor">
+                    <Button size="compact-xs" variant="subtle" color="red" onClick={() => setDeleting(b)}>
+                      {t.delete}
+                    </Button>
+                  </Needs>
                 )}
               </Group>
             ),

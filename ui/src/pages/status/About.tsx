@@ -1,6 +1,8 @@
 import { SimpleGrid, Stack, Text } from '@mantine/core';
+import { useMe } from '../../api/auth';
 import { useSources } from '../../api/sources';
 import { useBuild, useRuntime } from '../../api/status';
+import { authWords } from '../../components/authWords';
 import { Facts } from '../../components/Figure';
 import { Panel } from '../../components/Panel';
 import { Rows } from '../../components/Rows';
@@ -17,6 +19,7 @@ export default function About() {
   const runtime = useRuntime();
   return (
     <Stack gap="sm">
+      <Access />
       <SimpleGrid cols={{ base: 1, md: 2 }} spacing="sm">
         <Panel title="modelwatch">
           <Await query={build} height={110}>
@@ -64,6 +67,18 @@ export default function About() {
         <Sources />
       </Panel>
     </Stack>
+  );
+}
+
+/** Access says who may do what here. */
+function Access() {
+  const t = useWords(authWords);
+  const { data: me } = useMe();
+  if (!me) return null;
+  return (
+    <Text size="sm" role="status">
+      {me.authEnabled ? me.user && t.on(me.user.name, t[me.user.role]) : `${t.open} ${t.openHow}`}
+    </Text>
   );
 }
 

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { browserOf } from './agent';
+
+test('browsers and programs get short names', () => {
+  const cases: Record<string, string> = {
+    'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0': 'Firefox 140, Linux',
+    'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36 Edg/150.0':
+      'Edge 150, Windows',
+    'Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Mobile Safari/537.36':
+      'Chrome 150, Android',
+    'Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Mobile/15E148 Safari/604.1':
+      'Safari 19, iOS',
+    'curl/8.5.0': 'curl/8.5.0',
+    '': '–',
+  };
+  for (const [agent, want] of Object.entries(cases)) expect(browserOf(agent)).toBe(want);
+});
