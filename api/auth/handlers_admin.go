@@ -170,11 +170,12 @@ func (a *Auth) serveEditUser(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *Auth) serveDeleteUser(w http.ResponseWriter, r *http.Request) error {
-	u, err := a.deleteUser(r.Context(), r.PathValue("id"))
-	if err != nil {
+	if u := a.user(r.PathValue("id")); u != nil {
+		say(r.Context(), "delete the user "+u.Name)
+	}
+	if _, err := a.deleteUser(r.Context(), r.PathValue("id")); err != nil {
 		return err
 	}
-	say(r.Context(), "delete the user "+u.Name)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
@@ -184,11 +185,11 @@ func (a *Auth) serveEndUserSessions(w http.ResponseWriter, r *http.Request) erro
 	if u == nil {
 		return refuse(http.StatusNotFound, "there is no such user")
 	}
+	say(r.Context(), "end the sessions of the user "+u.Name)
 	n, err := a.endSessions(r.Context(), u.ID, everySession)
 	if err != nil {
 		return err
 	}
-	say(r.Context(), fmt.Sprintf("end %d sessions of the user %s", n, u.Name))
 	writeJSON(w, http.StatusOK, map[string]int{"ended": n})
 	return nil
 }

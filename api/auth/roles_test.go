@@ -89,7 +89,7 @@ func TestRolesAndPaths(t *testing.T) {
 		{"GET", "/ai/v1/baselines", viewer},
 		{"POST", "/ai/v1/baselines", editor},
 		{"POST PUT DELETE", "/ai/v1/baselines/7/confirm", editor},
-		{"POST", "/ai/v1/alerting/routes/test", editor},
+		{"POST", "/ai/v1/alerting/routes/test", viewer},
 		{"POST", "/ai/v1/alerting/receivers/mail/test", editor},
 		{"POST", "/ai/v1/alerting/receivers/a%2Fb/test", editor},
 		{"POST", "/ai/v1/dashboards/3", editor},

@@ -15,7 +15,7 @@ import { useWords } from '../../lib/words';
 import { Moment, Two } from './parts';
 import { settingsWords } from './words';
 
-const may = { viewer: 'mayViewer', editor: 'mayEditor', admin: 'mayAdmin' } as const;
+const may = { viewer: 'mayViewer', editor: 'mayAsEditor', admin: 'mayAll' } as const;
 
 export default function Account() {
   const t = useWords(settingsWords);
@@ -32,7 +32,7 @@ export default function Account() {
           <Facts
             facts={[
               [t.name, user.name],
-              [t.role, <Two key="role" first={names[user.role]} second={t[may[user.role]]} />],
+              [t.role, `${names[user.role]}: ${t[may[user.role]]}`],
               [t.logsInBy, user.source === 'oidc' ? t.oidc : t.password],
               ...(me.expires ? [[t.sessionEnds, f.full(Date.parse(me.expires))] as [string, string]] : []),
             ]}

@@ -6,8 +6,9 @@ import { type Column, Rows } from '../../components/Rows';
 import { Await, Empty } from '../../components/states';
 import { useFormat } from '../../lib/format';
 import { useParam } from '../../lib/url';
-import { useWords } from '../../lib/words';
+import { useLocale, useWords } from '../../lib/words';
 import { Two } from './parts';
+import { said } from './said';
 import { settingsWords } from './words';
 
 export default function Audit() {
@@ -50,6 +51,7 @@ function Table({ events }: { events: AuditEvent[] }) {
   const t = useWords(settingsWords);
   const names = useWords(authWords);
   const f = useFormat();
+  const { locale } = useLocale();
   const roleOf = (role: string | undefined) =>
     role && role in names ? names[role as 'viewer' | 'editor' | 'admin' | 'ingest'] : role;
   const result = (e: AuditEvent) => {
@@ -85,7 +87,7 @@ function Table({ events }: { events: AuditEvent[] }) {
         const request = e.method && `${e.method} ${e.path ?? ''}${e.query ? `?${e.query}` : ''}`;
         return (
           <Two
-            first={e.action || <span className="mw-mono">{request}</span>}
+            first={(e.action && said(e.action, locale)) || <span className="mw-mono">{request}</span>}
             second={e.action && request && <span className="mw-mono">{request}</span>}
           />
         );

@@ -5,7 +5,6 @@ import { type FormEvent, useState } from 'react';
 import { type Token, useAddToken, useRevokeToken, useTokens } from '../../api/auth';
 import type { TokenRole } from '../../api/session';
 import { authWords } from '../../components/authWords';
-import { Snippet } from '../../components/Copy';
 import { type Column, Rows } from '../../components/Rows';
 import { Await, Empty, ErrorBox } from '../../components/states';
 import { useWords } from '../../lib/words';
@@ -54,8 +53,9 @@ export default function Tokens() {
         {doing?.act === 'new' && <NewToken done={(token) => setDoing({ act: 'shown', token })} close={close} />}
         {doing?.act === 'shown' && (
           <Once label={t.tokenReady(doing.token.name)} secret={doing.token.token} text={t.tokenOnce} close={close}>
-            <Text size="sm">{t.tokenUse}</Text>
-            <Snippet text={`Authorization: Bearer ${doing.token.token}`} label={t.tokenUse} />
+            <Text size="sm">
+              {t.tokenUse} <span className="mw-mono">Authorization: Bearer {doing.token.start}…</span>
+            </Text>
           </Once>
         )}
         {doing?.act === 'revoke' && (
