@@ -201,6 +201,9 @@ func (a *App) middleware(next http.Handler) http.Handler {
 	})
 	// A page of another origin must not make a browser change anything here.
 	protected := http.NewCrossOriginProtection().Handler(bounded)
+	if !a.config.Web.Auth.Enabled && len(readWebConfig(a.config.Web.ConfigFile).Users) == 0 {
+		protected = knownOrigins(protected, a.url)
+	}
 	return promhttp.InstrumentHandlerDuration(duration, promhttp.InstrumentHandlerCounter(requests, protected))
 }
 
