@@ -44,6 +44,7 @@ const router = createBrowserRouter(
             { path: 'services/:service/models/:model', lazy: () => import('./pages/service') },
             { path: 'explore/*', lazy: () => import('./pages/explore') },
             { path: 'alerts/*', lazy: () => import('./pages/alerts') },
+            { path: 'files/*', lazy: () => import('./pages/files') },
             { path: 'dashboards/*', lazy: () => import('./pages/dashboards') },
             { path: 'status/*', lazy: () => import('./pages/status') },
             { path: 'settings/*', lazy: () => import('./pages/settings') },

@@ -10,13 +10,16 @@ export class ApiError extends Error {
   readonly role?: Role;
   /** Seconds to wait before the next try, where the server says so. */
   readonly wait?: number;
-  constructor(status: number, message: string, more: Pick<ApiError, 'code' | 'role' | 'wait'> = {}) {
+  /** What was answered, where it was JSON. */
+  readonly body?: unknown;
+  constructor(status: number, message: string, more: Pick<ApiError, 'code' | 'role' | 'wait' | 'body'> = {}) {
     super(message);
     this.name = 'ApiError';
     this.status = status;
     this.code = more.code;
     this.role = more.role;
     this.wait = more.wait;
+    this.body = more.body;
   }
 }
 
@@ -70,10 +73,12 @@ async function send(path: string, ask: Ask): Promise<Response> {
 export async function failure(answer: Response): Promise<ApiError> {
   const text = (await answer.text()).trim();
   const wait = Number(answer.headers.get('Retry-After')) || undefined;
-  let more: { code?: string; role?: Role } = {};
+  let more: { code?: string; role?: Role; body?: unknown } = {};
   try {
-    const { code, role } = JSON.parse(text) as { code?: unknown; role?: Role };
-    if (typeof code === 'string') more = { code, role };
+    const body: unknown = JSON.parse(text);
+    more = { body };
+    const { code, role } = body as { code?: unknown; role?: Role };
+    if (typeof code === 'string') more = { code, role, body };
   } catch {
     // Not JSON: there is only the text.
   }

@@ -13,7 +13,7 @@ import { Help, Palette } from './Palette';
 import classes from './Shell.module.css';
 import { Refresh, TimePicker } from './TimePicker';
 import { UserMenu } from './UserMenu';
-import { shellWords } from './words';
+import { editWords, shellWords } from './words';
 
 const schemes = ['light', 'dark', 'auto'] as const;
 
@@ -106,6 +106,7 @@ function skip() {
 
 function useShellCommands(openHelp: () => void) {
   const t = useWords(shellWords);
+  const e = useWords(editWords);
   const href = useHref();
   const navigate = useNavigate();
   const { refreshNow } = useTime();
@@ -133,6 +134,8 @@ function useShellCommands(openHelp: () => void) {
       also: 'language 语言',
       run: () => setLocale(l),
     })),
+    { id: 'config', title: e.files, group: t.go, run: () => void navigate(href('/files')) },
+    { id: 'new-rule', title: e.newRule, group: t.doIt, run: () => void navigate(href('/files/new-rule')) },
     { id: 'help', title: t.helpKey, group: t.doIt, keys: '?', run: openHelp },
   ];
   useCommands(list);

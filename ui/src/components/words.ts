@@ -139,3 +139,24 @@ export const stateWords = words(
     hideSeries: (name: string) => `只显示 ${name}`,
   },
 );
+
+export const editWords = words(
+  {
+    edit: 'Edit',
+    show: 'Show file',
+    newRule: 'New alert rule',
+    files: 'Configuration files',
+    routes: 'Edit routes and receivers',
+    scraping: 'Edit scrape jobs',
+    allFiles: 'All configuration files',
+  },
+  {
+    edit: '编辑',
+    show: '查看文件',
+    newRule: '新建告警规则',
+    files: '配置文件',
+    routes: '编辑路由和接收器',
+    scraping: '编辑抓取作业',
+    allFiles: '全部配置文件',
+  },
+);

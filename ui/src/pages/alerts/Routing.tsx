@@ -9,11 +9,13 @@ import {
   useRouteTest,
   useRouting,
 } from '../../api/alerting';
+import { EditLink } from '../../components/EditLink';
 import { LabelList } from '../../components/LabelList';
 import { Needs, useRefusal } from '../../components/Needs';
 import { Panel } from '../../components/Panel';
 import { StatusMark } from '../../components/StatusMark';
 import { Await, ErrorBox } from '../../components/states';
+import { editWords } from '../../components/words';
 import { useFormat } from '../../lib/format';
 import type { Labels } from '../../lib/labels';
 import { parseMatchers } from '../../lib/matchers';
@@ -31,6 +33,7 @@ export function labelsOf(text: string): Labels | undefined {
 
 export default function Routing() {
   const t = useWords(alertWords);
+  const e = useWords(editWords);
   const query = useRouting();
   const test = useRouteTest();
   const hits = new Set(test.data?.routes.map((r) => r.id));
@@ -50,14 +53,11 @@ export default function Routing() {
           <div className={classes.two}>
             <Stack gap="sm">
               <Tester test={test} />
-              <Panel title={t.tree} hint={t.treeHint}>
+              <Panel title={t.tree} hint={t.treeHint} actions={<EditLink kind="alertmanager" label={e.routes} />}>
                 <ul className={classes.tree}>
                   <Branch route={r.route} hits={hits} root />
                 </ul>
               </Panel>
-              <Text size="xs" c="dimmed">
-                {t.routingReadOnly}
-              </Text>
             </Stack>
             <Stack gap="sm">
               <Panel title={t.receivers} flush>
@@ -250,6 +250,8 @@ function ReceiverRow({ receiver }: { receiver: Receiver }) {
           {!receiver.used && ` · ${t.unused}`}
         </Text>
       </div>
+      <Group gap={6} wrap="nowrap">
+        <EditLink kind="alertmanager" find={receiver.name} />
       {no && <Needs least="editor">{button}</Needs>}
       <Popover opened={sure && !no} onChange={setSure} shadow="md" position="bottom-end" trapFocus returnFocus>
         {!no && <Popover.Target>{button}</Popover.Target>}
@@ -269,6 +271,7 @@ function ReceiverRow({ receiver }: { receiver: Receiver }) {
           </Button>
         </Popover.Dropdown>
       </Popover>
+      </Group>
       <Stack gap={2} w="100%" role="status">
         {test.isError && <ErrorBox error={test.error} />}
         {test.data?.results.map((r) => (

@@ -5,6 +5,7 @@ import { useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { Link } from 'react-router';
 import { type Rule, type RuleGroup, useRules } from '../../api/alerting';
 import { useRange } from '../../api/series';
+import { EditLink, NewRuleLink } from '../../components/EditLink';
 import { LabelList } from '../../components/LabelList';
 import { RangeChart } from '../../components/RangeChart';
 import { StatusMark } from '../../components/StatusMark';
@@ -72,7 +73,10 @@ export default function Rules() {
         if (groups.length === 0) {
           return (
             <Empty title={t.noRules} icon={<IconFileText size={32} />}>
-              <Text size="sm">{t.noRulesText}</Text>
+              <Text size="sm" mb="sm">
+                {t.noRulesText}
+              </Text>
+              <NewRuleLink />
             </Empty>
           );
         }
@@ -101,11 +105,9 @@ export default function Rules() {
                 value={text}
                 onChange={(e) => setText(e.currentTarget.value)}
               />
+              <NewRuleLink />
             </Group>
             <List groups={groups} text={text} state={state} />
-            <Text size="xs" c="dimmed">
-              {t.readOnly}
-            </Text>
           </Stack>
         );
       }}
@@ -179,6 +181,7 @@ function GroupHead({ group, first }: { group: RuleGroup; first: boolean }) {
       <Text size="xs" c="dimmed" truncate title={group.file}>
         {group.file.startsWith('builtin:') ? t.builtin : group.file} · {t.every(f.span(group.interval * 1000))}
       </Text>
+      <EditLink kind="rules" path={group.file} find={group.name} />
     </Group>
   );
 }
@@ -251,6 +254,7 @@ function RuleBody({ rule, group }: { rule: Rule; group: RuleGroup }) {
         <Link to={explore(rule.query)} className="mw-link">
           {t.openExplore}
         </Link>
+        <EditLink kind="rules" path={group.file} find={rule.name} />
       </Group>
       <RangeChart query={graph} label={t.graphOf} height={150} name={(l) => nameOf(l)} />
       <dl className="mw-facts">

@@ -56,7 +56,6 @@ export const alertWords = words(
     recording: 'Recording',
     file: 'File',
     builtin: 'Built into modelwatch',
-    readOnly: 'Rules are read from their files; edit them there and reload modelwatch.',
     every: (d: string) => `evaluated every ${d}`,
     expr: 'Expression',
     forHow: 'For',
@@ -168,7 +167,6 @@ export const alertWords = words(
     activeNow: 'active now',
     notActive: 'not now',
     warnings: 'What may not be meant',
-    routingReadOnly: 'Routes and receivers are read from alertmanager.yml; edit it there and reload modelwatch.',
   },
   {
     title: '告警',
@@ -213,7 +211,6 @@ export const alertWords = words(
     recording: '记录规则',
     file: '文件',
     builtin: 'modelwatch 内置',
-    readOnly: '规则从文件读取;请在文件中编辑并重新加载 modelwatch。',
     every: (d: string) => `每 ${d}评估一次`,
     expr: '表达式',
     forHow: '持续',
@@ -319,6 +316,5 @@ export const alertWords = words(
     activeNow: '当前生效',
     notActive: '当前未生效',
     warnings: '可能与本意不符',
-    routingReadOnly: '路由与接收者从 alertmanager.yml 读取;请在其中编辑并重新加载 modelwatch。',
   },
 );

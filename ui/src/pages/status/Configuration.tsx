@@ -1,19 +1,35 @@
-import { Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Stack, Text, TextInput } from '@mantine/core';
+import { IconFileCode } from '@tabler/icons-react';
 import { useState } from 'react';
+import { Link } from 'react-router';
 import { useAlertConfig, useFlags, useScrapeConfig } from '../../api/status';
 import { Snippet } from '../../components/Copy';
 import { Panel } from '../../components/Panel';
 import { Rows } from '../../components/Rows';
 import { Await } from '../../components/states';
+import { editWords } from '../../components/words';
+import { useHref } from '../../lib/url';
 import { useWords } from '../../lib/words';
 import { statusWords } from './words';
 
 export default function Configuration() {
   const t = useWords(statusWords);
+  const e = useWords(editWords);
+  const href = useHref();
   const scrape = useScrapeConfig();
   const alert = useAlertConfig();
   return (
     <Stack gap="sm">
+      <Group gap="xs">
+        <Button
+          component={Link}
+          to={href('/files')}
+          variant="default"
+          leftSection={<IconFileCode size={14} aria-hidden />}
+        >
+          {e.allFiles}
+        </Button>
+      </Group>
       <Panel title={t.scrapeConfig} hint={t.secretsHidden}>
         <Await query={scrape} height={240}>
           {(yaml) => <Snippet text={yaml} label={t.scrapeConfig} />}

@@ -4,11 +4,13 @@ import { useMemo } from 'react';
 import { useInstant } from '../../api/series';
 import { type Target, useTargets } from '../../api/targets';
 import { Snippet } from '../../components/Copy';
+import { EditLink } from '../../components/EditLink';
 import { LabelList } from '../../components/LabelList';
 import { Panel } from '../../components/Panel';
 import { type Column, Rows } from '../../components/Rows';
 import { StatusMark } from '../../components/StatusMark';
 import { Await, Empty } from '../../components/states';
+import { editWords } from '../../components/words';
 import { useFormat } from '../../lib/format';
 import { hintFor } from '../../lib/hints';
 import { keyOf } from '../../lib/labels';
@@ -31,6 +33,7 @@ export function isOwn(t: Target): boolean {
 
 export default function Targets() {
   const t = useWords(statusWords);
+  const e = useWords(editWords);
   const f = useFormat();
   const query = useTargets();
   const [text, setText] = useParam('q', '', true);
@@ -43,6 +46,7 @@ export default function Targets() {
             <Empty title={t.noTargets} icon={<IconRadar2 size={32} />}>
               <Text mb="sm">{t.noTargetsText}</Text>
               <Snippet text={jobSnippet} label={t.jobSnippet} />
+              <EditLink kind="prometheus" label={e.scraping} />
             </Empty>
           );
         }
@@ -76,6 +80,7 @@ export default function Targets() {
                 leftSection={<IconSearch size={14} aria-hidden />}
                 w={280}
               />
+              <EditLink kind="prometheus" label={e.scraping} />
               <Text size="sm" c="dimmed">
                 {t.counts(f.count(up), f.count(activeTargets.length))}
               </Text>
@@ -110,7 +115,13 @@ function Pools({ targets, all }: { targets: Target[]; all: Target[] }) {
     const ofPool = all.filter((a) => a.scrapePool === pool);
     const up = ofPool.filter((a) => a.health === 'up').length;
     return (
-      <Panel key={pool} title={pool} flush hint={t.counts(f.count(up), f.count(ofPool.length))}>
+      <Panel
+        key={pool}
+        title={pool}
+        flush
+        hint={t.counts(f.count(up), f.count(ofPool.length))}
+        actions={ofPool.some(isOwn) ? undefined : <EditLink kind="prometheus" find={pool} />}
+      >
         <Pool name={pool} list={list} samples={bySeries} />
       </Panel>
     );

@@ -1,0 +1,50 @@
+// The way from what is shown to the file that says it.
+import { Button } from '@mantine/core';
+import { IconPencil, IconPlus } from '@tabler/icons-react';
+import { Link } from 'react-router';
+import { type FileKind, useConfigFiles } from '../api/files';
+import { useHref } from '../lib/url';
+import { useWords } from '../lib/words';
+import { editWords } from './words';
+
+interface Props {
+  kind: FileKind;
+  /** The file's path; the only file of its kind if there is none. */
+  path?: string;
+  /** Name of the rule, receiver or job at which the editor begins. */
+  find?: string;
+  /** Words on the button; "Edit" if there are none. */
+  label?: string;
+}
+
+/** EditLink leads to the editor of a file, or shows nothing where there is no such file. */
+export function EditLink({ kind, path, find, label }: Props) {
+  const t = useWords(editWords);
+  const href = useHref();
+  const files = useConfigFiles();
+  const file = files.data?.find((f) => f.kind === kind && f.shown && (path === undefined || f.path === path));
+  if (!file) return null;
+  return (
+    <Button
+      component={Link}
+      to={href(`/files/${file.id}`, find ? { find } : {})}
+      variant="default"
+      size="compact-xs"
+      leftSection={file.editable ? <IconPencil size={13} aria-hidden /> : undefined}
+      title={file.path}
+    >
+      {file.editable ? (label ?? t.edit) : t.show}
+    </Button>
+  );
+}
+
+/** NewRuleLink leads to the form for alert rules. */
+export function NewRuleLink() {
+  const t = useWords(editWords);
+  const href = useHref();
+  return (
+    <Button component={Link} to={href('/files/new-rule')} leftSection={<IconPlus size={14} aria-hidden />}>
+      {t.newRule}
+    </Button>
+  );
+}
