@@ -201,7 +201,14 @@ func (o *fileOwner) Check(f edit.File, text []byte) config.Problems {
 			o.others(c, f, text)
 		}
 	}
-	return c.found
+	// Prometheus's parser says some things twice.
+	var once config.Problems
+	for _, p := range c.found {
+		if !slices.Contains(once, p) {
+			once = append(once, p)
+		}
+	}
+	return once
 }
 
 var kindOf = map[edit.Kind]config.Kind{

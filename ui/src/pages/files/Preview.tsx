@@ -18,17 +18,14 @@ export function Preview({ rule }: { rule: Omit<PreviewAsked, 'range'> | undefine
   const names: Record<string, string> = { '1d': t.lastDay, '7d': t.lastWeek, '30d': t.lastMonth };
   const query = useRulePreview(rule && { ...rule, range });
   return (
-    <Panel
-      title={t.preview}
-      actions={
-        <SegmentedControl
-          aria-label={t.range}
-          value={range}
-          onChange={setRange}
-          data={Object.entries(names).map(([value, label]) => ({ value, label }))}
-        />
-      }
-    >
+    <Panel title={t.preview}>
+      <SegmentedControl
+        aria-label={t.range}
+        mb="xs"
+        value={range}
+        onChange={setRange}
+        data={Object.entries(names).map(([value, label]) => ({ value, label }))}
+      />
       {rule ? (
         <div aria-busy={query.isFetching}>
           <Await query={query} height={110}>
