@@ -48,7 +48,8 @@ function Result({ preview: p, span }: { preview: RulePreview; span: string }) {
   const length = Date.parse(p.end) - start;
   // Nothing seen in little data is no good news.
   const thin = p.data.some((d) => d.share < 0.9);
-  const gaps = p.data.length === 1 ? (p.data[0]?.gaps ?? []) : [];
+  // Where even the selector with the most data had none, there was nothing to judge.
+  const gaps = [...p.data].sort((a, b) => b.share - a.share)[0]?.gaps ?? [];
   const shown = p.series.slice(0, 8);
   const word = p.fired > 0 ? t.wouldFire(f.count(p.fired), span) : t.wouldNot(span);
   const health = p.firingNow > 0 ? 'down' : p.fired > 0 ? 'degraded' : thin ? 'unknown' : 'healthy';
