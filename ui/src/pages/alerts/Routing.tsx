@@ -252,25 +252,25 @@ function ReceiverRow({ receiver }: { receiver: Receiver }) {
       </div>
       <Group gap={6} wrap="nowrap">
         <EditLink kind="alertmanager" find={receiver.name} />
-      {no && <Needs least="editor">{button}</Needs>}
-      <Popover opened={sure && !no} onChange={setSure} shadow="md" position="bottom-end" trapFocus returnFocus>
-        {!no && <Popover.Target>{button}</Popover.Target>}
-        <Popover.Dropdown p="sm" maw={300}>
-          <Text size="sm">{t.sendTestAsk(receiver.name)}</Text>
-          <Text size="xs" c="dimmed" pb="xs">
-            {t.sendTestText}
-          </Text>
-          <Button
-            size="compact-xs"
-            onClick={() => {
-              setSure(false);
-              test.mutate(receiver.name);
-            }}
-          >
-            {t.sendTest}
-          </Button>
-        </Popover.Dropdown>
-      </Popover>
+        {no && <Needs least="editor">{button}</Needs>}
+        <Popover opened={sure && !no} onChange={setSure} shadow="md" position="bottom-end" trapFocus returnFocus>
+          {!no && <Popover.Target>{button}</Popover.Target>}
+          <Popover.Dropdown p="sm" maw={300}>
+            <Text size="sm">{t.sendTestAsk(receiver.name)}</Text>
+            <Text size="xs" c="dimmed" pb="xs">
+              {t.sendTestText}
+            </Text>
+            <Button
+              size="compact-xs"
+              onClick={() => {
+                setSure(false);
+                test.mutate(receiver.name);
+              }}
+            >
+              {t.sendTest}
+            </Button>
+          </Popover.Dropdown>
+        </Popover>
       </Group>
       <Stack gap={2} w="100%" role="status">
         {test.isError && <ErrorBox error={test.error} />}

@@ -12,6 +12,7 @@ import {
   useConfigSchema,
   useSave,
 } from '../../api/files';
+import { Needs, useRefusal } from '../../components/Needs';
 import { Page } from '../../components/Page';
 import { Panel } from '../../components/Panel';
 import { StatusMark } from '../../components/StatusMark';
@@ -101,7 +102,8 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
   }, [dirty]);
 
   const [settled] = useDebouncedValue(text, 450);
-  const check = useConfigCheck(file.id, file.editable && settled !== base.text ? settled : undefined);
+  const refused = useRefusal('editor');
+  const check = useConfigCheck(file.id, file.editable && !refused && settled !== base.text ? settled : undefined);
   const schema = useConfigSchema(file.kind, file.editable);
   const current = dirty && settled === text && check.data !== undefined;
   const problems = useMemo(() => (dirty ? (check.data?.problems ?? []) : []), [dirty, check.data]);
@@ -169,7 +171,7 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
               value={text}
               onChange={changed}
               label={t.text}
-              readOnly={!file.editable}
+              readOnly={!file.editable || refused !== undefined}
               yaml={file.kind !== 'template'}
               schema={schema.data}
               problems={here}
@@ -186,7 +188,11 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
               <Panel title={t.problems}>
                 <Stack gap="xs">
                   <div role="status">
-                    {!dirty ? (
+                    {refused ? (
+                      <Text size="sm" c="dimmed">
+                        {refused}
+                      </Text>
+                    ) : !dirty ? (
                       <Text size="sm" c="dimmed">
                         {t.unchanged}
                       </Text>
@@ -281,6 +287,8 @@ function Review({ file, base, text, close, take, done, rebase }: ReviewProps) {
   const [comment, setComment] = useState('');
   const save = useSave(file.id);
   const conflict = conflictOf(save.error);
+  const least = file.kind === 'modelwatch' ? 'admin' : 'editor';
+  const no = useRefusal(least);
   const against = conflict?.text ?? base.text;
   const send = () =>
     save.mutate(
@@ -320,7 +328,7 @@ function Review({ file, base, text, close, take, done, rebase }: ReviewProps) {
         <form
           onSubmit={(e) => {
             e.preventDefault();
-            if (!save.isPending && !conflict) send();
+            if (!save.isPending && !conflict && !no) send();
           }}
         >
           <Stack gap="sm">
@@ -332,9 +340,11 @@ function Review({ file, base, text, close, take, done, rebase }: ReviewProps) {
               onChange={(e) => setComment(e.currentTarget.value)}
             />
             <Group gap="xs">
-              <Button type="submit" loading={save.isPending} disabled={conflict !== undefined}>
-                {t.save}
-              </Button>
+              <Needs least={least}>
+                <Button type="submit" loading={save.isPending} disabled={conflict !== undefined}>
+                  {t.save}
+                </Button>
+              </Needs>
               <Button variant="default" onClick={close} disabled={save.isPending}>
                 {t.edit}
               </Button>

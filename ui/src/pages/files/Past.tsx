@@ -8,6 +8,7 @@ import {
   useConfigVersions,
   useRestore,
 } from '../../api/files';
+import { Needs, useRefusal } from '../../components/Needs';
 import { Panel } from '../../components/Panel';
 import { Await, ErrorBox } from '../../components/states';
 import { useFormat } from '../../lib/format';
@@ -111,6 +112,8 @@ function Version({ file, version, done }: Props & { version: ConfigVersion }) {
   const restore = useRestore(file.id);
   const [comment, setComment] = useState('');
   const conflict = conflictOf(restore.error);
+  const least = file.kind === 'modelwatch' ? 'admin' : 'editor';
+  const no = useRefusal(least);
   return (
     <Await query={query} height={200}>
       {(v) => (
@@ -124,6 +127,7 @@ function Version({ file, version, done }: Props & { version: ConfigVersion }) {
             <form
               onSubmit={(e) => {
                 e.preventDefault();
+                if (no) return;
                 restore.mutate(
                   { version: version.id, tag: conflict?.tag ?? file.tag ?? '', comment },
                   {
@@ -142,9 +146,11 @@ function Version({ file, version, done }: Props & { version: ConfigVersion }) {
                   onChange={(e) => setComment(e.currentTarget.value)}
                 />
                 <Group>
-                  <Button type="submit" loading={restore.isPending}>
-                    {t.restore}
-                  </Button>
+                  <Needs least={least}>
+                    <Button type="submit" loading={restore.isPending}>
+                      {t.restore}
+                    </Button>
+                  </Needs>
                 </Group>
               </Stack>
             </form>
