@@ -42,6 +42,9 @@ const (
 	ProbabilityPrefix = "@probability:"
 )
 
+// AllFeatures stands for all inputs of a model together, in results that are about them.
+const AllFeatures = "@features"
+
 // Derived reports whether a feature is one that profiles derive from the answer.
 func Derived(feature string) bool { return strings.HasPrefix(feature, "@") }
 

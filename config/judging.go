@@ -34,6 +34,8 @@ type Drift struct {
 	PossibleAlpha *float64 `yaml:"possible_alpha,omitempty"`
 	// Thresholds are effect floors by method.
 	Thresholds map[string]float64 `yaml:"thresholds,omitempty"`
+	// Classifier judges all features together, too.
+	Classifier *bool `yaml:"classifier,omitempty"`
 	// MinRows is how many values a window needs at least.
 	MinRows *int `yaml:"min_rows,omitempty"`
 }
@@ -78,6 +80,7 @@ func (j *Judging) setDefaults() {
 	set(&j.Drift.Method, drift.MethodAuto)
 	setPointer(&j.Drift.Alpha, drift.DefaultAlpha)
 	setPointer(&j.Drift.MinRows, drift.DefaultMinRows)
+	setPointer(&j.Drift.Classifier, true)
 	setPointer(&j.Quality.Alpha, 0.001)
 	setPointer(&j.Quality.MinRecords, 30)
 	setPointer(&j.Performance.Alpha, 0.001)
@@ -93,6 +96,7 @@ func (j Judging) Over(base Judging) Judging {
 	orPointer(&j.Drift.PossibleAlpha, base.Drift.PossibleAlpha)
 	j.Drift.Thresholds = over(j.Drift.Thresholds, base.Drift.Thresholds)
 	orPointer(&j.Drift.MinRows, base.Drift.MinRows)
+	orPointer(&j.Drift.Classifier, base.Drift.Classifier)
 	orPointer(&j.Quality.Alpha, base.Quality.Alpha)
 	orPointer(&j.Quality.MinRecords, base.Quality.MinRecords)
 	j.Quality.Checks = over(j.Quality.Checks, base.Quality.Checks)

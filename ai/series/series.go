@@ -363,12 +363,14 @@ func (b *builder) drift(names map[string]bool) {
 		if !ok {
 			continue
 		}
-		judged++
-		if r.Verdict == ai.VerdictDrift {
-			drifted++
-		}
-		if _, kept := names[r.Feature]; !kept {
-			continue
+		if r.Feature != ai.AllFeatures {
+			judged++
+			if r.Verdict == ai.VerdictDrift {
+				drifted++
+			}
+			if _, kept := names[r.Feature]; !kept {
+				continue
+			}
 		}
 		b.add(driftVerdict, verdict, r.Feature)
 		b.add(driftPValue, r.AdjustedPValue, r.Feature)

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -77,7 +79,8 @@ func New(o Options) (*Pipeline, error) {
 func (p *Pipeline) open() (err error) {
 	o, c := p.opts, p.opts.Config
 	p.Engine, err = models.New(models.Options{
-		Drift: c.DriftOptions(), Quality: c.QualityOptions(), Performance: c.PerformanceSettings(), Models: byModel(c),
+		Drift: c.DriftOptions(), Quality: c.QualityOptions(), Performance: c.PerformanceSettings(), NoClassifier: !*c.Drift.Classifier, Models: byModel(c),
+		Private:   private(c.Raw),
 		Profiles:  profiles{o.State},
 		Baselines: baselines{o.State},
 		Windows:   models.Windows{Length: time.Duration(c.Window), Lateness: time.Duration(c.Lateness)},
@@ -144,9 +147,19 @@ func (p *Pipeline) open() (err error) {
 	return nil
 }
 
+// private returns which features single values must not be kept of, as they are.
+func private(c config.RawInferences) func(string) bool {
+	patterns := slices.Concat(c.Exclude, c.Hash)
+	return func(feature string) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool { ok, _ := path.Match(p, feature); return ok })
+	}
+}
+
 // judging returns the settings of verdicts as the analysis takes them.
 func judging(j config.Judging) models.Judging {
-	return models.Judging{Drift: j.DriftOptions(), Quality: j.QualityOptions(), Performance: j.PerformanceSettings()}
+	return models.Judging{
+		Drift: j.DriftOptions(), Quality: j.QualityOptions(), Performance: j.PerformanceSettings(), NoClassifier: !*j.Drift.Classifier,
+	}
 }
 
 func byModel(c config.Inferences) map[string]models.Judging {

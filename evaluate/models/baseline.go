@@ -28,6 +28,8 @@ type baseline struct {
 	// labels came after the baseline was made, for inferences in its span.
 	labels *performance.Window
 	stale  bool // reference does not have all labels.
+	// sample is of its records; nil where there are none. It does not change.
+	sample *sample
 }
 
 // BaselineInfo describes a baseline.
@@ -114,6 +116,13 @@ type document struct {
 	From        *time.Time         `json:"from,omitempty"`
 	To          *time.Time         `json:"to,omitempty"`
 	Performance *performanceCounts `json:"performance,omitempty"`
+	Sample      *storedSample      `json:"sample,omitempty"`
+}
+
+// storedSample is the sample of a stored baseline; it is not exported.
+type storedSample struct {
+	Features []string `json:"features"`
+	Rows     [][]byte `json:"rows"`
 }
 
 type performanceCounts struct {
@@ -135,6 +144,9 @@ func encodeBaseline(b *baseline) ([]byte, error) {
 		all.Merge(b.counts)
 		all.Merge(b.labels)
 		doc.Performance = &performanceCounts{all}
+	}
+	if b.sample != nil {
+		doc.Sample = &storedSample{b.sample.Features, b.sample.Rows}
 	}
 	more, err := json.Marshal(doc)
 	if err != nil {
@@ -159,6 +171,10 @@ func decodeBaseline(data []byte) (*baseline, error) {
 	b := &baseline{Baseline: content}
 	if doc.Performance != nil {
 		b.counts = doc.Performance.Window
+	}
+	if s := doc.Sample; s != nil {
+		b.sample = newSample(s.Features)
+		b.sample.Rows = s.Rows
 	}
 	if doc.From != nil && doc.To != nil {
 		if doc.To.Before(*doc.From) {
@@ -501,7 +517,9 @@ func (e *Engine) ExportBaseline(ctx context.Context, id string) ([]byte, error) 
 			return nil, err
 		}
 	}
-	return encodeBaseline(b)
+	shown := *b
+	shown.sample = nil // Exports hold no records.
+	return encodeBaseline(&shown)
 }
 
 // ImportBaseline takes an exported or edited document as a new baseline, under a new
@@ -511,6 +529,7 @@ func (e *Engine) ImportBaseline(ctx context.Context, data []byte, key ai.Key, ac
 	if err != nil {
 		return BaselineInfo{}, &Error{http.StatusBadRequest, err}
 	}
+	b.sample = nil
 	to := ai.Key{
 		Service: cmp.Or(key.Service, b.Key.Service), Model: cmp.Or(key.Model, b.Key.Model), Version: cmp.Or(key.Version, b.Key.Version),
 	}

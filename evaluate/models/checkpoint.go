@@ -194,7 +194,7 @@ func (e *Engine) rejudge(v *version, now time.Time) error {
 		return err
 	}
 	e.mu.Lock()
-	w := &closedWindow{Window: last[0].profile.Window, profile: last[0].profile, performance: last[0].row.Performance}
+	w := &closedWindow{Window: last[0].profile.Window, profile: last[0].profile, performance: last[0].row.Performance, together: last[0].row.Together}
 	if v.baseline.id() == last[0].profile.BaselineID {
 		w.baseline = v.baseline
 	}

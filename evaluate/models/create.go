@@ -70,7 +70,7 @@ func (e *Engine) CreateBaseline(ctx context.Context, n NewBaseline, rows iter.Se
 	if err != nil {
 		return BaselineInfo{}, badRequest("%w", err)
 	}
-	b := &baseline{Baseline: content, counts: c.counts}
+	b := &baseline{Baseline: content, counts: c.counts, sample: c.sampleOf(content, e.opt.Private)}
 	if err := e.store(ctx, b, n.Activate); err != nil {
 		return BaselineInfo{}, err
 	}

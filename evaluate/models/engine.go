@@ -44,9 +44,11 @@ type Engine struct {
 	report   *status.Report
 	readings map[string][]reading // By service; "" for those that all share.
 	refused  map[string]refusal   // Records left out whole, by reason.
+	samples  int                  // Bytes of samples of windows.
 
-	// ticking serialises judging.
-	ticking sync.Mutex
+	// ticking serialises judging, and guards allowance.
+	ticking   sync.Mutex
+	allowance tokens
 	// baselining serialises changes of baselines.
 	baselining sync.Mutex
 
@@ -70,7 +72,7 @@ func New(opt Options) (*Engine, error) {
 		return nil, fmt.Errorf("watch models: %w", err)
 	}
 	opt = opt.withDefaults()
-	judges, err := NewJudges(Judging{opt.Drift, opt.Quality, opt.Performance}, opt.Models)
+	judges, err := NewJudges(Judging{opt.Drift, opt.Quality, opt.Performance, opt.NoClassifier}, opt.Models)
 	if err != nil {
 		return nil, fmt.Errorf("watch models: %w", err)
 	}
@@ -118,7 +120,7 @@ func (e *Engine) consume(inf *ai.Inference, now time.Time) {
 		}
 		e.lastSeen = v
 	}
-	if v.add(inf, now) {
+	if v.add(inf, now, &e.samples) {
 		e.closing++
 	}
 	if c := v.auto; c != nil && !c.sealed && len(c.rows) >= c.limit && c.ready(now) {

@@ -110,6 +110,9 @@ func (e *Engine) finish(v *version, w *closedWindow, r *result, point Point, sto
 		e.log.Error("A window is given up: the store has refused too many", "model", v.key.String(), "window", w.Window.String())
 	}
 	if i := slices.Index(v.closing, w); i >= 0 {
+		if w.sample != nil {
+			e.samples -= w.sample.bytes
+		}
 		v.closing = slices.Delete(v.closing, i, i+1)
 		e.closing--
 	}
@@ -156,7 +159,7 @@ func (e *Engine) judge(v *version, w *closedWindow, now time.Time) (*result, Poi
 	older := e.older(v)
 	e.mu.Unlock()
 
-	e.judgeData(j, v, w, r)
+	e.judgeData(j, v, w, r, now)
 	r.judgement = performance.Judge(v.key, w.Window, r.performance, r.reference, j.Performance)
 	r.read()
 	if older != nil {
@@ -173,8 +176,8 @@ func (e *Engine) judge(v *version, w *closedWindow, now time.Time) (*result, Poi
 
 // judgeData compares the data of a window with its baseline: alone if it has enough
 // records, else together with the windows after it.
-func (e *Engine) judgeData(j *judge, v *version, w *closedWindow, r *result) {
-	p := &closedWindow{Window: w.Window, baseline: w.baseline, profile: w.profile}
+func (e *Engine) judgeData(j *judge, v *version, w *closedWindow, r *result, now time.Time) {
+	p := &closedWindow{Window: w.Window, baseline: w.baseline, profile: w.profile, sample: w.sample, together: w.together}
 	if v.pool != nil && v.pool.baseline.id() != w.baseline.id() {
 		v.pool, v.pooled = nil, 0
 	}
@@ -195,6 +198,9 @@ func (e *Engine) judgeData(j *judge, v *version, w *closedWindow, r *result) {
 	r.judgedWindow, r.judgedProfile, r.judgedBaseline = p.Window, p.profile, p.baseline
 	if p.profile.Records > 0 {
 		r.drift = j.drift.Evaluate(p.baseline.content(), p.profile.Features)
+		if all, ok := e.together(j, p, now); ok {
+			r.drift = append(r.drift, all)
+		}
 	}
 	r.quality = quality.Evaluate(p.baseline.content(), p.profile, j.Quality)
 }
@@ -212,7 +218,11 @@ func (v *version) pooledWith(w *closedWindow) *closedWindow {
 	}
 	v.pooled++
 	_ = sum.Merge(w.profile) // The bins are the same, for the baseline is.
-	return &closedWindow{Window: sum.Window, baseline: w.baseline, profile: sum}
+	joined := &closedWindow{Window: sum.Window, baseline: w.baseline, profile: sum, sample: w.sample, together: w.together}
+	if v.pooled > 1 {
+		joined.sample = joinSamples(v.pool.sample, w.sample)
+	}
+	return joined
 }
 
 // read takes the figures that several readers want from the window.
@@ -233,8 +243,12 @@ func (r *result) read() {
 
 // collect gathers findings, answers and notes of all judges.
 func (r *result) collect(v *version, opt *Options) {
+	single := slices.ContainsFunc(r.drift, func(d drift.Result) bool {
+		return d.Verdict == ai.VerdictDrift && !ai.Derived(d.Feature) && d.Kind != ai.KindVector
+	})
 	for i := range r.drift {
-		if d := &r.drift[i]; d.Verdict == ai.VerdictDrift && !r.carried {
+		// Where a feature drifted that the classifier sees too, it says nothing more.
+		if d := &r.drift[i]; d.Verdict == ai.VerdictDrift && !r.carried && (d.Feature != ai.AllFeatures || !single) {
 			r.findings = append(r.findings, d.Finding(v.key))
 		}
 		if r.drift[i].Verdict != ai.VerdictUnknown {

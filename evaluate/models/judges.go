@@ -16,6 +16,8 @@ type Judging struct {
 	Drift       drift.Options
 	Quality     quality.Options
 	Performance performance.Settings
+	// NoClassifier switches the judgement of all features together off.
+	NoClassifier bool
 }
 
 // Judges are what judges windows, by the name of the model. They are immutable.

@@ -45,7 +45,7 @@ func (e *Engine) makeBaseline(v *version) error {
 	if err != nil {
 		return err
 	}
-	b := &baseline{Baseline: content, counts: c.counts}
+	b := &baseline{Baseline: content, counts: c.counts, sample: c.sampleOf(content, e.opt.Private)}
 	b.info.From, b.info.To = c.from, c.to
 	// The truth is not stored with it but in the checkpoint, with the place in the log
 	// up to which it is counted.

@@ -32,6 +32,11 @@ type Options struct {
 	Drift       drift.Options
 	Quality     quality.Options
 	Performance performance.Settings
+	// NoClassifier is as in Judging.
+	NoClassifier bool
+	// Private reports whether values of a feature must not be kept; nil means that all
+	// may.
+	Private func(feature string) bool
 	// Models are judged otherwise, by name.
 	Models map[string]Judging
 	Status status.Options

@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/modelwatch/modelwatch/ai"
+	"github.com/modelwatch/modelwatch/ai/drift"
 	"github.com/modelwatch/modelwatch/ai/performance"
 )
 
@@ -74,6 +75,9 @@ func (r *result) point() Point {
 	}
 	p.Features = inputs(r.profile)
 	for i := range r.drift {
+		if r.drift[i].Feature == ai.AllFeatures {
+			continue
+		}
 		if r.drift[i].Verdict != ai.VerdictUnknown {
 			p.Judged++
 		}
@@ -121,6 +125,7 @@ type windowRow struct {
 	Profile     []byte              `json:"profile"` // Without features.
 	Performance *performance.Window `json:"performance"`
 	Drift       []Cell              `json:"drift,omitempty"`
+	Together    *drift.Result       `json:"together,omitempty"` // About all features.
 	Findings    []ai.Finding        `json:"findings,omitempty"`
 }
 
@@ -167,6 +172,9 @@ func (c *coder) encodeWindow(r *result, point Point) ([]StoredProfile, error) {
 	row := windowRow{Point: point, BaselineID: r.profile.BaselineID, Profile: text, Performance: withoutLabels(r.performance), Findings: r.findings}
 	if !r.carried {
 		row.Drift = cells(r)
+		if i := slices.IndexFunc(r.drift, func(d drift.Result) bool { return d.Feature == ai.AllFeatures }); i >= 0 {
+			row.Together = &r.drift[i]
+		}
 	}
 	data, err := json.Marshal(row)
 	if err != nil {

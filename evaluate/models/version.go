@@ -52,9 +52,9 @@ func newVersion(key ai.Key, opt *Options) *version {
 	return &version{key: key, opt: opt, task: opt.task(key), labels: labels{task: opt.task(key)}, since: make(map[findingID]time.Time)}
 }
 
-// add counts one record and reports whether a window that is full was closed to
+// add counts one record (memory is what the samples of all windows take) and reports whether a window that is full was closed to
 // make room for it.
-func (v *version) add(inf *ai.Inference, now time.Time) (closed bool) {
+func (v *version) add(inf *ai.Inference, now time.Time, memory *int) (closed bool) {
 	ts := inf.Timestamp
 	if ts.IsZero() {
 		ts = now
@@ -74,6 +74,7 @@ func (v *version) add(inf *ai.Inference, now time.Time) (closed bool) {
 	}
 	w.touched = now
 	w.profiles.Add(inf, ts)
+	w.observe(inf, memory)
 	w.slice(ts).endpoint(i).Observe(inf)
 	if !inf.Failed() {
 		w.predictions.Observe(&v.task, inf)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/modelwatch/modelwatch/ai"
+	"github.com/modelwatch/modelwatch/ai/drift"
 	"github.com/modelwatch/modelwatch/ai/performance"
 	"github.com/modelwatch/modelwatch/ai/profile"
 )
@@ -22,6 +23,7 @@ type window struct {
 	// carried is what was counted before a restart; nil otherwise.
 	carried     *ai.ModelProfile
 	predictions performance.Predictions
+	sample      *sample // Nil where there is nothing to compare it with.
 	slices      [slicesPerWindow]slice
 	dropped     ai.Dropped
 	opened      time.Time // By the clock.
@@ -47,10 +49,15 @@ type closedWindow struct {
 	baseline    *baseline
 	profile     *ai.ModelProfile
 	performance *performance.Window // Without labels, which come later.
+	sample      *sample
+	together    *drift.Result // What was found about all features, if that is known.
 }
 
 func newWindow(key ai.Key, at ai.Window, b *baseline, opt *Options, now time.Time) *window {
 	w := &window{Window: at, baseline: b, opened: now, touched: now}
+	if b != nil && b.sample != nil {
+		w.sample = newSample(b.sample.Features)
+	}
 	w.profiles = profile.NewAccumulator(key, b.content(), opt.profileOptions())
 	return w
 }
@@ -95,7 +102,7 @@ func (w *window) join(key ai.Key, parts []*ai.ModelProfile) (*ai.ModelProfile, e
 
 // close ends the window and returns what it counted: all together, and by endpoint.
 func (w *window) close(key ai.Key, task performance.Options) (c *closedWindow, endpoints slice, err error) {
-	c = &closedWindow{Window: w.Window, baseline: w.baseline, performance: performance.NewWindow(task)}
+	c = &closedWindow{Window: w.Window, baseline: w.baseline, performance: performance.NewWindow(task), sample: w.sample}
 	c.profile, err = w.join(key, w.profiles.Flush())
 	c.performance.Predictions = w.predictions
 	for i := range w.slices {
