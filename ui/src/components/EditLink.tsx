@@ -30,6 +30,7 @@ export function EditLink({ kind, path, find, label }: Props) {
       to={href(`/files/${file.id}`, find ? { find } : {})}
       variant="default"
       size="compact-xs"
+      flex="none"
       leftSection={file.editable ? <IconPencil size={13} aria-hidden /> : undefined}
       title={file.path}
     >

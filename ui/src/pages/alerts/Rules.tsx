@@ -172,13 +172,12 @@ function GroupHead({ group, first }: { group: RuleGroup; first: boolean }) {
       pt={10}
       pb={6}
       style={{ borderTop: first ? undefined : '1px solid var(--mw-line)' }}
-      wrap="nowrap"
-      align="baseline"
+      align="center"
     >
       <Title order={2} fz="sm" style={{ overflowWrap: 'anywhere' }}>
         {group.name}
       </Title>
-      <Text size="xs" c="dimmed" truncate title={group.file}>
+      <Text size="xs" c="dimmed" truncate miw={0} maw="100%" title={group.file}>
         {group.file.startsWith('builtin:') ? t.builtin : group.file} · {t.every(f.span(group.interval * 1000))}
       </Text>
       <EditLink kind="rules" path={group.file} find={group.name} />

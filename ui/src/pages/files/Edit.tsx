@@ -112,7 +112,7 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
   if (file.text === null) {
     return (
       <Alert color="gray" icon={<IconLock size={18} />}>
-        {t.notShown(file.reason?.text ?? '')}
+        {t.notShown(file.reason ? t.reason(file.reason.code, file.reason.text) : '')}
       </Alert>
     );
   }
@@ -128,7 +128,7 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
       </Group>
       {file.reason && (
         <Alert color="gray" icon={<IconLock size={18} />} p="xs">
-          {t.readOnlyBecause(file.reason.text)}
+          {t.readOnlyBecause(t.reason(file.reason.code, file.reason.text))}
         </Alert>
       )}
       {saved && !dirty && (

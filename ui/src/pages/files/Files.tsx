@@ -42,7 +42,7 @@ export default function Files() {
           <Text size="sm">{x.editable ? t.editable : t.readOnly}</Text>
           {x.reason && (
             <Text size="xs" c="dimmed" className="mw-wrap">
-              {x.reason.text}
+              {t.reason(x.reason.code, x.reason.text)}
             </Text>
           )}
         </div>

@@ -1,5 +1,21 @@
 import { words } from '../../lib/words';
 
+/** Why a file is not edited here, by the server's code. */
+const reasons: Record<string, string> = {
+  off: '编辑已由 web.editing: false 关闭',
+  builtin: '随 modelwatch 内置；metrics.builtin_rules: false 关闭这些规则',
+  missing: '文件不存在',
+  unreadable: '无法读取',
+  outside: '位于 modelwatch 启动时所用配置文件的目录之外',
+  kubernetes: '来自 Kubernetes 的 ConfigMap 或 Secret，会被其覆盖：请在那里修改',
+  link: '是指向另一目录的链接：请在那里修改',
+  unwritable: 'modelwatch 无权写该文件或其目录',
+  owner: '属于另一用户，modelwatch 无法保留该属主',
+  large: '文件过大',
+  binary: '不是 UTF-8 文本',
+  unclear: '无法把机密与其余内容区分，请在其机器上修正',
+};
+
 export const configWords = words(
   {
     title: 'Configuration files',
@@ -18,6 +34,7 @@ export const configWords = words(
     targets: 'Targets',
     editable: 'Can be edited',
     readOnly: 'Read-only',
+    reason: (_code: string, text: string) => text,
     readOnlyBecause: (why: string) => `Shown read-only: ${why}`,
     notShown: (why: string) => `Not shown: ${why}`,
     onDisk: (d: string) => `${d}, on disk`,
@@ -174,6 +191,8 @@ export const configWords = words(
     targets: '目标',
     editable: '可编辑',
     readOnly: '只读',
+    reason: (code: string, text: string) =>
+      code === 'managed' ? `由其他工具写入，其注释写道：${/“.*”/.exec(text)?.[0] ?? text}` : (reasons[code] ?? text),
     readOnlyBecause: (why: string) => `只读显示：${why}`,
     notShown: (why: string) => `不显示：${why}`,
     onDisk: (d: string) => `${d}，在磁盘上`,
