@@ -58,14 +58,20 @@ func isSecret(key, above string) bool {
 	return secretName.MatchString(key) || secretSettings()[key] || key == "url" && secretURLs.MatchString(above)
 }
 
-// hasUser tells whether a plain value is a URL with a password in it.
+// hasUser tells whether a plain value is a URL with a password in it, or with a
+// parameter whose name is that of a secret.
 func hasUser(value string) bool {
-	if !strings.Contains(value, "://") || !strings.Contains(value, "@") {
+	if !strings.Contains(value, "://") || !strings.ContainsAny(value, "@?") {
 		return false
 	}
 	u, err := url.Parse(value)
 	if err != nil {
 		return passwordInURL.MatchString(value)
+	}
+	for name := range u.Query() {
+		if isSecret(name, "") {
+			return true
+		}
 	}
 	_, has := u.User.Password()
 	return has

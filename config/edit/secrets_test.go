@@ -128,6 +128,7 @@ func TestHideOtherFiles(t *testing.T) {
 			"remote_write:\n  - url: https://me:pw@store/push\n    headers: {Authorization: Basic abc, X-Scope: team}\n",
 			"remote_write:\n  - url: <secret>\n    headers: {Authorization: <secret>, X-Scope: team}\n",
 		},
+		"parameter": {"remote_read:\n- url: https://store/read?team=a&api_key=k1\n- url: https://store/read?team=a\n", "remote_read:\n- url: <secret>\n- url: https://store/read?team=a\n"},
 		"http headers": {
 			"scrape_configs:\n- job_name: a\n  http_headers:\n    X-Api-Key: {secrets: [k1, \"k2\"]}\n    X-Team: {values: [t]}\n",
 			"scrape_configs:\n- job_name: a\n  http_headers:\n    X-Api-Key: {secrets: [<secret>, \"<secret>\"]}\n    X-Team: {values: [t]}\n",

@@ -136,7 +136,7 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
           <Group gap="sm">
             <StatusMark health="healthy" word={t.saved} />
             <Text size="sm" className="mw-wrap">
-              {t.savedText(file.path)}
+              {t.savedText(file.path)} {file.kind === 'modelwatch' && t.atStart}
             </Text>
           </Group>
         </Alert>

@@ -74,6 +74,7 @@ export const configWords = words(
     saved: 'Saved and taken over',
     savedText: (path: string) => `${path} is written and the configuration was reloaded.`,
     notSaved: 'Not saved; file and configuration are as they were',
+    atStart: 'Settings that only a start takes over wait for the next start of modelwatch.',
     conflict: 'The file has changed since you opened it',
     conflictText:
       'Nothing was written. Below is what your text would change in the file as it is now. Keep your text on top of it, or take theirs and begin anew.',
@@ -228,6 +229,7 @@ export const configWords = words(
     saved: '已保存并生效',
     savedText: (path: string) => `已写入 ${path}，配置已重新加载。`,
     notSaved: '未保存；文件和配置保持原样',
+    atStart: '只有启动时才生效的设置，会在 modelwatch 下次启动时生效。',
     conflict: '打开之后文件已被修改',
     conflictText:
       '没有写入。下面是您的文本会对文件现有内容做出的修改。可以在其上保留您的文本，或采用对方的文本重新开始。',
