@@ -137,7 +137,7 @@ func (p *Pipeline) open() (err error) {
 			Name: f.Name, Paths: f.Paths, Fields: f.Fields, Labels: f.Labels, FromEnd: f.FromEnd,
 			Positions: filepath.Join(o.Dir, "inferences", fmt.Sprintf("positions-%s.json", f.Name)),
 			Sink:      sink{p.Store}, Retention: retention,
-			Logger: o.Logger, Registerer: prometheus.WrapRegistererWith(prometheus.Labels{"source": f.Name}, o.Registerer),
+			Logger: o.Logger, Registerer: o.Registerer,
 		})
 		if err != nil {
 			return fmt.Errorf("inferences.files[%d]: %w", i, err)
