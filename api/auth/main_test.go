@@ -156,6 +156,7 @@ func (b *browser) do(method, path, body string) reply {
 	maps.Copy(r.Header, b.header)
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
+	obey(b.t, r, w)
 	for _, c := range w.Result().Cookies() {
 		require.True(b.t, c.HttpOnly, c.Name)
 		require.Equal(b.t, http.SameSiteLaxMode, c.SameSite, c.Name)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
+
+	"github.com/modelwatch/modelwatch/client"
 )
 
 // The programs of the neighbourhood log in by a token, each in its own way.
@@ -40,6 +42,27 @@ func TestAuthPeers(t *testing.T) {
 	id := strings.TrimSpace(amtool("editor", "silence", "add", "--author=me", "--comment=test", "--duration=1h", "alertname=X"))
 	require.Contains(t, amtool("viewer", "silence", "query", "-q"), id)
 	amtool("editor", "silence", "expire", id)
+
+	// An AI service hands over its inferences, in Go and in Python.
+	c, err := client.New(client.Options{URL: s.url, Token: tokens["ingest"], Service: "go"})
+	require.NoError(t, err)
+	c.Record(client.Inference{Model: "ranker", ModelVersion: "v1"})
+	require.NoError(t, c.Flush(t.Context()))
+	require.NoError(t, c.Close(t.Context()))
+	require.EqualValues(t, 1, c.Stats().Sent)
+	module, err := filepath.Abs(filepath.Join("..", "..", "client", "python"))
+	require.NoError(t, err)
+	script := write(t, dir, "send.py", `
+import sys
+sys.path.insert(0, sys.argv[1])
+import modelwatch
+for token in sys.argv[3:]:
+    c = modelwatch.Client(sys.argv[2], service="python", token=token)
+    c.record("ranker", "v1")
+    c.close()
+    print(c.stats().sent if callable(c.stats) else c.stats.sent)
+`)
+	require.Equal(t, "1\n0\n", tool(t, "python3", script, module, s.url, tokens["ingest"], tokens["viewer"]))
 
 	// Another modelwatch scrapes this one, writes to it, and sends it its logs and its alerts.
 	credentials := func(role string) string { return write(t, dir, role+".token", tokens[role]+"\n") }
