@@ -245,7 +245,7 @@ export async function browse(url) {
         /** settled waits until nothing is asked any more and no skeleton is left. */
         settled: async () => {
           await page.waitForLoadState('networkidle', { timeout: 10_000 }).catch(() => {});
-          await page.waitForFunction(() => !document.querySelector('.mantine-Skeleton-root'), null, { timeout: 10_000 });
+          await page.waitForFunction(() => !document.querySelector('.mantine-Skeleton-root, [aria-busy=true]'), null, { timeout: 10_000 });
         },
         /** clean fails on console errors, foreign requests, sideways scrolling and what axe finds. */
         clean: async () => {

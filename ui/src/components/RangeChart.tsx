@@ -7,7 +7,9 @@ import { useTime } from '../lib/time';
 import type { ChartProps, Line } from './Chart';
 import { Await } from './states';
 
-const Chart = lazy(() => import('./Chart').then((m) => ({ default: m.Chart })));
+// Loaded while the data is on its way.
+const loading = import('./Chart');
+const Chart = lazy(() => loading.then((m) => ({ default: m.Chart })));
 
 interface Props extends Omit<ChartProps, 'times' | 'lines'> {
   query: UseQueryResult<Matrix>;
@@ -28,7 +30,7 @@ export function RangeChart({ query, name, color, fill, ...rest }: Props) {
   return (
     <Await query={query} height={height}>
       {(m) => (
-        <Suspense fallback={<div style={{ height }} />}>
+        <Suspense fallback={<div style={{ height }} aria-busy />}>
           <Drawn m={m} name={name} color={color} fill={fill} {...rest} />
         </Suspense>
       )}

@@ -20,6 +20,8 @@ interface Props<T> {
   estimate?: number;
   /** Makes the first cell's row stand out. */
   mark?: (row: T) => 'bad' | undefined;
+  /** The cells are short: it stays a table on half of a screen. */
+  short?: boolean;
 }
 
 /** From how many rows on only those in view are drawn. */
@@ -29,7 +31,7 @@ const many = 80;
  * Rows is a table. Long ones are virtualised with the window's own scrolling; on a narrow screen each row becomes a
  * block with its columns' titles.
  */
-export function Rows<T>({ label, columns, rows, rowKey, estimate = 36, mark }: Props<T>) {
+export function Rows<T>({ label, columns, rows, rowKey, estimate = 36, mark, short }: Props<T>) {
   const template = columns.map((c) => c.width).join(' ');
   const style = { '--columns': template } as CSSProperties;
   return (
@@ -38,7 +40,7 @@ export function Rows<T>({ label, columns, rows, rowKey, estimate = 36, mark }: P
       aria-label={label}
       aria-rowcount={rows.length + 1}
       className={classes.table}
-      data-few={columns.length < 4}
+      data-fit={columns.length < 4 ? 'few' : short ? 'short' : 'wide'}
       style={style}
     >
       <div role="row" className={classes.head} aria-rowindex={1}>

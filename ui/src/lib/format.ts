@@ -74,6 +74,14 @@ export function formats(locale: Locale) {
     minute: '2-digit',
     hourCycle: 'h23',
   });
+  const exact = new Intl.DateTimeFormat(locale, {
+    month: 'short',
+    day: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+  });
   const full = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'long', hourCycle: 'h23' });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' });
   const ago = (ms: number, now: number = Date.now()): string => {
@@ -126,6 +134,8 @@ export function formats(locale: Locale) {
     minute: (ms: number) => minute.format(ms),
     /** moment is day and time, without seconds. */
     moment: (ms: number) => moment.format(ms),
+    /** exact is day and time, with seconds. */
+    exact: (ms: number) => exact.format(ms),
     /** full is everything, with the time zone. */
     full: (ms: number) => full.format(ms),
     /** span is a length of time in words, such as 15 minutes. */

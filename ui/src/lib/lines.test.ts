@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { cell, linesAs } from './download';
-import { compareNanos, fieldsOf, formatOf, levelOf, mergeLines, type RawStream, toLines } from './lines';
+import { compareNanos, fieldsOf, formatOf, headline, levelOf, mergeLines, type RawStream, toLines } from './lines';
 
 const stream = { job: 'api' };
 const raw = (...values: [string, string][]): RawStream => ({ stream, values });
@@ -84,4 +84,13 @@ describe('downloads', () => {
     expect(linesAs('csv', lines)).toBe('time,level,job,line\r\n2026-11-22T13:23:02.123456789Z,unknown,api,x\r\n');
     expect(JSON.parse(linesAs('json', lines))[0].labels).toEqual(stream);
   });
+});
+
+it('of a JSON line, what it says comes first', () => {
+  expect(headline('{"ts":"t","level":"error","msg":"out of memory","features":202,"who":{"a":1}}')).toEqual({
+    message: 'out of memory',
+    rest: 'features=202 who={"a":1}',
+  });
+  for (const line of ['level=info msg=x', '{"a":1}', '{"msg":"cut off', '["msg"]', ''])
+    expect(headline(line)).toBeUndefined();
 });

@@ -110,6 +110,25 @@ export function mergeLines(newer: LogLine[], older: LogLine[], limit: number, fr
   return end === kept.length ? kept : kept.slice(0, end);
 }
 
+const messageNames = ['msg', 'message', 'log', 'event', 'error', 'err'];
+const saidElsewhere = new Set(['ts', 'time', 'timestamp', '@timestamp', 'level', 'lvl', 'severity']);
+
+/** headline puts what a JSON line says before its other fields, which are written as key=value; other lines have none. */
+export function headline(line: string): { message: string; rest: string } | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    const all: Record<string, unknown> = JSON.parse(line);
+    const name = messageNames.find((n) => typeof all[n] === 'string' && all[n] !== '');
+    if (!name) return undefined;
+    const rest = Object.entries(all)
+      .filter(([k]) => k !== name && !saidElsewhere.has(k))
+      .map(([k, v]) => `${k}=${typeof v === 'string' ? v : JSON.stringify(v)}`);
+    return { message: all[name] as string, rest: rest.join(' ') };
+  } catch {
+    return undefined;
+  }
+}
+
 export type Format = 'json' | 'logfmt' | 'text';
 
 /** formatOf tells how most of the lines are written. */

@@ -33,7 +33,7 @@ export default function History() {
       id: 'time',
       title: t.time,
       width: '150px',
-      cell: (n) => <span title={f.full(Date.parse(n.time))}>{f.moment(Date.parse(n.time))}</span>,
+      cell: (n) => <span title={f.full(Date.parse(n.time))}>{f.exact(Date.parse(n.time))}</span>,
     },
     {
       id: 'outcome',

@@ -174,7 +174,7 @@ function GroupHead({ group, first }: { group: RuleGroup; first: boolean }) {
       style={{ borderTop: first ? undefined : '1px solid var(--mw-line)' }}
       align="center"
     >
-      <Title order={2} fz="sm" style={{ overflowWrap: 'anywhere' }}>
+      <Title order={2} fz="sm" style={{ flex: 'none', maxWidth: '70%', overflowWrap: 'anywhere' }}>
         {group.name}
       </Title>
       <Text size="xs" c="dimmed" truncate miw={0} maw="100%" title={group.file}>

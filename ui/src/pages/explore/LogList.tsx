@@ -1,7 +1,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { memo, useCallback, useEffect, useRef, useState } from 'react';
 import { useFormat } from '../../lib/format';
-import type { LogLine } from '../../lib/lines';
+import { headline, type LogLine } from '../../lib/lines';
 import { useWords } from '../../lib/words';
 import classes from './Explore.module.css';
 import { type FieldFilter, LineDetail } from './LineDetail';
@@ -105,10 +105,23 @@ const Head = memo(function Head({ line, as, opened, time, level, onToggle }: Hea
         {time(line.time)}.{line.nanos.slice(-9, -6)}
       </span>
       <span className={classes.level}>{line.level === 'unknown' ? '' : level}</span>
-      <span className={classes.text}>{as === 'json' ? pretty(line.line) : line.line || ' '}</span>
+      <span className={classes.text}>
+        {as === 'json' ? pretty(line.line) : as === 'lines' ? <Said line={line.line} /> : line.line || ' '}
+      </span>
     </button>
   );
 });
+
+/** Said is a line on one row: of JSON, what it says comes first. */
+function Said({ line }: { line: string }) {
+  const said = headline(line);
+  if (!said) return line || ' ';
+  return (
+    <>
+      {said.message} <span className={classes.rest}>{said.rest}</span>
+    </>
+  );
+}
 
 /** pretty writes JSON over several lines; anything else stays as it is. */
 export function pretty(line: string): string {

@@ -105,6 +105,7 @@ function Measured({ a }: { a: Accuracy }) {
       {(a.classification?.classes.length ?? 0) > 0 && (
         <Rows
           label={t.classes}
+          short
           rows={a.classification?.classes ?? []}
           rowKey={(c) => c.class}
           columns={[

@@ -133,6 +133,7 @@ function FeatureTable({ list, choose }: { list: Feature[]; choose: (name: string
       )}
       <Rows
         label={t.features}
+        short
         rows={shown}
         rowKey={(x) => x.feature}
         columns={[

@@ -94,6 +94,7 @@ function Detail({ d }: { d: FeatureDetail }) {
           {(d.tests?.length ?? 0) > 1 && (
             <Rows
               label={t.tests}
+              short
               rows={d.tests ?? []}
               rowKey={(x) => x.method}
               columns={[

@@ -9,6 +9,7 @@ import { StatusMark } from '../../components/StatusMark';
 import { Await } from '../../components/states';
 import { useExplore } from '../../lib/explore';
 import { useFormat } from '../../lib/format';
+import { headline } from '../../lib/lines';
 import { useParam } from '../../lib/url';
 import { useWords } from '../../lib/words';
 import type { TabProps } from '.';
@@ -212,7 +213,8 @@ function ErrorLines({ service }: { service: string }) {
                 <ol>
                   {lines.map((l) => (
                     <li key={l.ns + l.text}>
-                      <span className={classes.dim}>{f.time(l.time)}</span> {l.text}
+                      <span className={classes.dim}>{f.time(l.time)}</span> {headline(l.text)?.message ?? l.text}{' '}
+                      <span className={classes.dim}>{headline(l.text)?.rest}</span>
                     </li>
                   ))}
                 </ol>

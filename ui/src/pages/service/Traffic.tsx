@@ -148,6 +148,7 @@ function Endpoints({ v }: { v: Version }) {
   return (
     <Rows
       label={t.endpoints}
+      short
       rows={v.endpoints}
       rowKey={(e) => e.endpoint}
       columns={[
@@ -197,7 +198,7 @@ function LatencyHeat({ subject, window }: { subject: Subject; window: string }) 
     <Panel title={t.latencyHeat}>
       <Await query={query} height={190}>
         {(m) => (
-          <Suspense fallback={<div style={{ height: 190 }} />}>
+          <Suspense fallback={<div style={{ height: 190 }} aria-busy />}>
             <Heatmap matrix={m} label={t.latencyHeat} height={190} edge={f.seconds} />
           </Suspense>
         )}
