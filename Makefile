@@ -13,7 +13,7 @@ VENV     := $(CURDIR)/.venv
 LINT_VERSION := v2.15.0
 LINT     := $(TOOLS)/golangci-lint-$(LINT_VERSION)
 
-.PHONY: help browser screenshots screenshots-readme build demo test check bench bench-spine bench-logs bench-ingest bench-drift clean python
+.PHONY: help browser screenshots screenshots-readme build demo test check bench bench-spine bench-logs bench-ingest bench-drift bench-ui clean python
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +37,7 @@ check: $(LINT) ui/node_modules/.done ## Format, lint, layering, generated files.
 	cd client && $(LINT) run -c ../.golangci.yml ./...
 	cd ui && npm run --silent check
 
-bench: bench-spine bench-logs bench-ingest bench-drift ## Measure against peers; figures are kept in bench/*/results.md.
+bench: bench-spine bench-logs bench-ingest bench-drift bench-ui ## Measure against peers; figures are kept in bench/*/results.md.
 
 bench-spine: build
 	go run ./bench/spine -binary bin/modelwatch
@@ -50,6 +50,9 @@ bench-ingest: build
 
 bench-drift:
 	./bench/drift/run.sh
+
+bench-ui: browser build
+	MODELWATCH_BINARY=$(CURDIR)/bin/modelwatch node bench/ui/main.mjs
 
 clean: ## Remove what was built.
 	rm -rf bin dist $(TOOLS) $(VENV) ui/node_modules

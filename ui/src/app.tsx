@@ -5,6 +5,7 @@ import { QueryClientProvider } from '@tanstack/react-query';
 import { createBrowserRouter, Outlet } from 'react-router';
 import { RouterProvider } from 'react-router/dom';
 import { makeClient } from './api/client';
+import { prefetchServices } from './api/services';
 import { Broken, NotFound } from './components/Broken';
 import { Shell } from './components/Shell';
 import { base } from './lib/base';
@@ -39,7 +40,13 @@ const router = createBrowserRouter(
         {
           errorElement: <Broken />,
           children: [
-            { index: true, lazy: () => import('./pages/overview') },
+            {
+              index: true,
+              lazy: () => {
+                prefetchServices(client);
+                return import('./pages/overview');
+              },
+            },
             { path: 'services/:service', lazy: () => import('./pages/service') },
             { path: 'services/:service/models/:model', lazy: () => import('./pages/service') },
             { path: 'explore/*', lazy: () => import('./pages/explore') },

@@ -1,5 +1,5 @@
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
-import { type CSSProperties, type ReactNode, useLayoutEffect, useRef, useState } from 'react';
+import { type CSSProperties, memo, type ReactNode, useLayoutEffect, useRef, useState } from 'react';
 import classes from './Rows.module.css';
 
 export interface Column<T> {
@@ -68,7 +68,8 @@ interface RowProps<T> {
   measure?: (e: HTMLElement | null) => void;
 }
 
-function Row<T>({ columns, row, index, mark, at, measure }: RowProps<T>) {
+/** A row is drawn again only where something of it is new: scrolling past a thousand costs those that come into view. */
+const Row = memo(function Row<T>({ columns, row, index, mark, at, measure }: RowProps<T>) {
   return (
     <div
       role="row"
@@ -93,7 +94,7 @@ function Row<T>({ columns, row, index, mark, at, measure }: RowProps<T>) {
       ))}
     </div>
   );
-}
+}) as <T>(props: RowProps<T>) => ReactNode;
 
 function Virtual<T>({ columns, rows, rowKey, estimate, mark }: Omit<Props<T>, 'label'> & { estimate: number }) {
   const box = useRef<HTMLDivElement>(null);

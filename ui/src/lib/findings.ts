@@ -106,9 +106,9 @@ export function inUnit(value: number, unit: string | undefined, f: Formats): str
 export function tell(finding: Finding, f: Formats): string {
   if (f.locale === 'en') return finding.message;
   const name = kindWords['zh-CN'][finding.kind as Kind] ?? finding.kind;
-  const of = finding.feature ? `${finding.feature}:` : '';
+  const of = finding.feature ? `${finding.feature}：` : '';
   const sign = finding.direction === 'below' ? '<' : '>';
-  return `${of}${name},${inUnit(finding.score, finding.unit, f)} ${sign} ${inUnit(finding.threshold, finding.unit, f)}`;
+  return `${of}${name}，${inUnit(finding.score, finding.unit, f)} ${sign} ${inUnit(finding.threshold, finding.unit, f)}`;
 }
 
 /** reasonsOf says why a layer is as it is. */

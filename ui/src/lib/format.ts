@@ -1,5 +1,4 @@
 // Numbers, units and times in the reader's language, by Intl.
-import { useMemo } from 'react';
 import { type Locale, useLocale } from './words';
 
 /** Unit of a value: what a metric's catalogue says, or the one of a chart. */
@@ -145,7 +144,15 @@ export function formats(locale: Locale) {
   };
 }
 
+/** One for each language: Intl's formatters cost much to make and little to use. */
+const made = new Map<Locale, Formats>();
+
 export function useFormat(): Formats {
   const { locale } = useLocale();
-  return useMemo(() => formats(locale), [locale]);
+  let f = made.get(locale);
+  if (!f) {
+    f = formats(locale);
+    made.set(locale, f);
+  }
+  return f;
 }

@@ -308,7 +308,7 @@ export const alertWords = words(
     sendTestAsk: (r: string) => `向 ${r} 发送测试通知？`,
     sendTestText: '内容会注明是测试，并立即自动恢复。',
     arrived: (i: string, d: string) => `${i}：已接受，用时 ${d}`,
-    notArrived: (i: string) => `${i}:未被接受`,
+    notArrived: (i: string) => `${i}：未被接受`,
     inhibition: '抑制',
     inhibits: (s: string, x: string) => `${s} 抑制 ${x}`,
     equal: '当以下标签相等：',

@@ -1,4 +1,3 @@
-import { Tooltip } from '@mantine/core';
 import { Link } from 'react-router';
 import type { LayerState, ServiceState } from '../../api/services';
 import { type Column, Rows } from '../../components/Rows';
@@ -93,33 +92,28 @@ function Cell({ state, to }: { state: LayerState | undefined; to: string }) {
   const figure = latest(state, values, t, f);
   const text = state.health === 'healthy' ? figure || reasons[0] || t.noReason : (reasons[0] ?? t.notYet);
   return (
-    <Tooltip
-      disabled={reasons.length === 0}
-      label={
-        <span className={classes.tooltip}>
-          {reasons.join('\n')}
-          {state.since ? `\n${t.since(f.moment(Date.parse(state.since)))}` : ''}
-        </span>
-      }
+    <Link
+      to={to}
+      className={classes.cell}
+      data-health={state.health}
+      title={[...reasons, ...(state.since ? [t.since(f.moment(Date.parse(state.since)))] : [])].join('\n')}
     >
-      <Link to={to} className={classes.cell} data-health={state.health}>
-        <span className={classes.top}>
-          <StatusMark health={state.health} size={15} />
-          <span className={classes.spark}>
-            {values.some(Number.isFinite) && (
-              <Sparkline
-                values={values}
-                width={64}
-                height={16}
-                label={`${name}: ${figure}`}
-                max={state.layer === 'resource' ? 1 : undefined}
-              />
-            )}
-          </span>
+      <span className={classes.top}>
+        <StatusMark health={state.health} size={15} />
+        <span className={classes.spark}>
+          {values.some(Number.isFinite) && (
+            <Sparkline
+              values={values}
+              width={64}
+              height={16}
+              label={`${name}: ${figure}`}
+              max={state.layer === 'resource' ? 1 : undefined}
+            />
+          )}
         </span>
-        <span className={classes.reason}>{text}</span>
-      </Link>
-    </Tooltip>
+      </span>
+      <span className={classes.reason}>{text}</span>
+    </Link>
   );
 }
 
