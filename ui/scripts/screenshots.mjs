@@ -1,7 +1,7 @@
 // Pictures of every page, to be looked at: node scripts/screenshots.mjs [FOLDER [URL]]. Without a URL it runs
 // `modelwatch demo` (MODELWATCH_BINARY, or bin/modelwatch) and breaks its service. README=1 makes only the pictures that
 // README shows; ONLY=overview,light makes only those whose name has all these parts.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { browse } from '../../test/browser/harness.mjs';
 import { brokenDemo } from '../../test/browser/story.mjs';
@@ -16,10 +16,11 @@ const { services = [] } = await (await fetch(`${shown.url}/ai/v1/services`)).jso
 
 const lines = '{job="ai_service"} | json';
 const latency = 'model_inference_latency_seconds{endpoint="/predict"}';
-const explore = (query) => `/explore?${new URLSearchParams({ range: '15m', ...query })}`;
+const range = process.env.README ? '5m' : '15m';
+const explore = (query) => `/explore?${new URLSearchParams({ range, ...query })}`;
 
 const pages = [
-  ['overview', '/?range=15m'],
+  ['overview', `/?range=${range}`],
   ['explore', '/explore'],
   ['explore-metrics', explore({ metrics: latency })],
   ['explore-table', explore({ metrics: 'up', show: 'table' })],
@@ -39,12 +40,15 @@ const pages = [
   ['status-about', '/status/about'],
 ];
 for (const s of services.slice(0, 1)) {
-  const at = `/services/${encodeURIComponent(s.service || '~')}?range=15m`;
+  const at = `/services/${encodeURIComponent(s.service || '~')}?range=${range}`;
   const versions = s.models.map((m) => m.model_version);
   for (const tab of ['traffic', 'accuracy', 'data', 'baselines', 'inferences', 'resources'])
     pages.push([`service-${tab}`, `${at}&tab=${tab}`]);
-  const drifted = s.layers.flatMap((l) => l.findings).find((f) => f.kind === 'drift' && f.feature)?.feature;
-  if (drifted) pages.push(['service-feature', `${at}&tab=data&feature=${encodeURIComponent(drifted)}`]);
+  const drifted = s.layers.flatMap((l) => l.findings).filter((f) => f.kind === 'drift' && f.feature).map((f) => f.feature);
+  if (drifted.length) {
+    const feature = drifted.find((name) => !name.startsWith('@')) ?? drifted[0];
+    pages.push(['service-feature', `${at}&tab=data&feature=${encodeURIComponent(feature)}`]);
+  }
   if (versions.length > 1) pages.push(['service-compare', `${at}&tab=compare&with=${encodeURIComponent(versions[1])}`]);
 }
 
@@ -60,6 +64,21 @@ for (const [size, width, height] of [
 /** What README shows: three pages in one look, in the language of each README. */
 const readme = { overview: 'overview', 'service-feature': 'drift', 'explore-both': 'explore' };
 
+/** asWebp makes a picture small; the browser is the encoder. */
+async function asWebp(png) {
+  const { page, close } = await browser.open({ width: 200, height: 200 });
+  const data = await page.evaluate(async (source) => {
+    const image = new Image();
+    image.src = source;
+    await image.decode();
+    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+    canvas.getContext('2d').drawImage(image, 0, 0);
+    return canvas.toDataURL('image/webp', 0.9);
+  }, `data:image/png;base64,${png.toString('base64')}`);
+  await close();
+  return Buffer.from(data.split(',')[1], 'base64');
+}
+
 let faults = 0;
 for (const look of looks) {
   if (process.env.README && (look.width !== 1280 || look.scheme !== 'light')) continue;
@@ -72,8 +91,11 @@ for (const look of looks) {
     await tab.settled();
     if (name === 'service-feature')
       await tab.page.evaluate(() => document.querySelector('[data-feature]')?.scrollIntoView());
-    const file = process.env.README ? `${readme[name]}-${look.locale.slice(0, 2)}.png` : `${name}-${look.name}.png`;
-    await tab.page.screenshot({ path: join(folder, file), fullPage: look.width < 600 });
+    const fullPage = look.width < 600;
+    if (process.env.README) {
+      const webp = await asWebp(await tab.page.screenshot());
+      writeFileSync(join(folder, `${readme[name]}-${look.locale.slice(0, 2)}.webp`), webp);
+    } else await tab.page.screenshot({ path: join(folder, `${name}-${look.name}.png`), fullPage });
   }
   for (const wrong of tab.wrong) {
     faults++;
