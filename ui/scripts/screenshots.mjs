@@ -44,7 +44,10 @@ for (const s of services.slice(0, 1)) {
   const versions = s.models.map((m) => m.model_version);
   for (const tab of ['traffic', 'accuracy', 'data', 'baselines', 'inferences', 'resources'])
     pages.push([`service-${tab}`, `${at}&tab=${tab}`]);
-  const drifted = s.layers.flatMap((l) => l.findings).filter((f) => f.kind === 'drift' && f.feature).map((f) => f.feature);
+  const drifted = s.layers
+    .flatMap((l) => l.findings)
+    .filter((f) => f.kind === 'drift' && f.feature)
+    .map((f) => f.feature);
   if (drifted.length) {
     const feature = drifted.find((name) => !name.startsWith('@')) ?? drifted[0];
     pages.push(['service-feature', `${at}&tab=data&feature=${encodeURIComponent(feature)}`]);
@@ -67,14 +70,17 @@ const readme = { overview: 'overview', 'service-feature': 'drift', 'explore-both
 /** asWebp makes a picture small; the browser is the encoder. */
 async function asWebp(png) {
   const { page, close } = await browser.open({ width: 200, height: 200 });
-  const data = await page.evaluate(async (source) => {
-    const image = new Image();
-    image.src = source;
-    await image.decode();
-    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
-    canvas.getContext('2d').drawImage(image, 0, 0);
-    return canvas.toDataURL('image/webp', 0.9);
-  }, `data:image/png;base64,${png.toString('base64')}`);
+  const data = await page.evaluate(
+    async (source) => {
+      const image = new Image();
+      image.src = source;
+      await image.decode();
+      const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+      canvas.getContext('2d').drawImage(image, 0, 0);
+      return canvas.toDataURL('image/webp', 0.9);
+    },
+    `data:image/png;base64,${png.toString('base64')}`,
+  );
   await close();
   return Buffer.from(data.split(',')[1], 'base64');
 }
@@ -89,8 +95,7 @@ for (const look of looks) {
     if (only.length && !only.every((part) => `${name}-${look.name}`.includes(part))) continue;
     await tab.go(path);
     await tab.settled();
-    if (name === 'service-feature')
-      await tab.page.evaluate(() => document.querySelector('[data-feature]')?.scrollIntoView());
+    if (name === 'service-feature') await tab.page.evaluate(() => scrollBy(0, -72));
     const fullPage = look.width < 600;
     if (process.env.README) {
       const webp = await asWebp(await tab.page.screenshot());
