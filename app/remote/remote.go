@@ -45,8 +45,7 @@ type Options struct {
 	User, PasswordFile, Password string
 	// CAFile holds certificates of authorities to trust beside those of the system.
 	CAFile string
-	// Idle is how long to wait for an answer to begin; default 2 minutes. Making a
-	// baseline of a long file ends well within it.
+	// Idle is how long to wait for an answer to begin; default 2 minutes.
 	Idle time.Duration
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -17,6 +18,7 @@ func baselineCommands(cli *kingpin.Application) []command {
 	var all []command
 	add := func(c *kingpin.CmdClause, run func(context.Context, *baselines.Commands) error) {
 		server := serverFlags(c)
+		server.Idle = time.Hour // Millions of rows are read before the answer begins.
 		asJSON := c.Flag("json", "Print the server's JSON.").Bool()
 		all = append(all, command{c, func() error {
 			client, err := connect(server, os.Getenv)
