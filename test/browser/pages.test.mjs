@@ -211,3 +211,43 @@ test('before anything came, the overview says how to begin', async () => {
     await fresh.stop();
   }
 });
+
+test('a server that is gone is said to be gone: nothing stays green, and a page that was not loaded yet says why', async () => {
+  const gone = await start();
+  const other = await browse(gone.url);
+  try {
+    const tab = await other.open();
+    await tab.go('/?refresh=1s');
+    await tab.page.getByText('No alert fires.').waitFor();
+    await gone.stop();
+    await tab.page.getByText('Whether alerts fire is not known now.').waitFor();
+    await tab.page.getByText('modelwatch does not answer').first().waitFor();
+    await tab.page.getByRole('link', { name: 'Alerts' }).click();
+    await tab.page.getByRole('heading', { name: 'This page could not be loaded' }).waitFor();
+    assert.equal(await tab.page.getByText('was updated').count(), 0);
+  } finally {
+    await other.close();
+    await gone.stop();
+  }
+});
+
+test('names of hundreds of letters stay within the page', async () => {
+  const service = `s-${'x'.repeat(200)}`;
+  const record = { service, model: `m-${'y'.repeat(100)}`, model_version: 'v'.repeat(60), timestamp: new Date().toISOString(), duration_seconds: 0.1, status_code: 200, features: { a: 1 }, prediction: '<b>x</b>' };
+  const answer = await fetch(`${server.url}/ai/v1/inferences`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/x-ndjson' },
+    body: JSON.stringify(record),
+  });
+  assert.equal(answer.status, 202);
+  await until('the service', async () => (await server.get('/ai/v1/services')).services.some((s) => s.service === service));
+  for (const options of [{}, { width: 390, height: 844 }]) {
+    const tab = await browser.open(options);
+    for (const path of ['/', `/services/${service}`, `/services/${service}?tab=inferences`]) {
+      await tab.go(path);
+      await tab.settled();
+      await tab.clean();
+    }
+    await tab.close();
+  }
+});

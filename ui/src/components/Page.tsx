@@ -17,8 +17,10 @@ export function Page({ title, mark, actions, children }: Props) {
   return (
     <Stack gap="sm" p={{ base: 'xs', sm: 'md' }} maw={1720}>
       <Group justify="space-between" gap="xs" mih={30}>
-        <Group gap="sm" align="center">
-          <Title order={1}>{title}</Title>
+        <Group gap="sm" align="center" miw={0} maw="100%">
+          <Title order={1} className="mw-wrap">
+            {title}
+          </Title>
           {mark}
         </Group>
         {actions && <Box>{actions}</Box>}

@@ -17,8 +17,8 @@ export function Panel({ title, hint, actions, children, flush }: Props) {
   return (
     <Box component="section" className="mw-panel" aria-labelledby={title ? id : undefined} miw={0}>
       {(title || actions) && (
-        <Group justify="space-between" gap="xs" px="sm" pt={8} pb={flush ? 8 : 2} wrap="nowrap">
-          <Box miw={0}>
+        <Group justify="space-between" gap="xs" px="sm" pt={8} pb={flush ? 8 : 2}>
+          <Box miw={0} className="mw-panel-title">
             {title && (
               <Title order={2} id={id} fz="sm">
                 {title}

@@ -1,5 +1,5 @@
 import { Box, Group, Text } from '@mantine/core';
-import { IconBellRinging, IconCircleCheck } from '@tabler/icons-react';
+import { IconBellRinging, IconCircleCheck, IconHelpCircle } from '@tabler/icons-react';
 import { Link } from 'react-router';
 import { type FiringAlert, useFiring } from '../../api/firing';
 import { ErrorBox } from '../../components/states';
@@ -18,6 +18,15 @@ export function Firing() {
   const href = useHref();
   const { data, error, refetch } = useFiring();
   if (!data) return error ? <ErrorBox error={error} retry={() => void refetch()} /> : <Box h={34} />;
+  // What could not be read again is not known: it is not shown as good.
+  if (data.length === 0 && error) {
+    return (
+      <Group gap={6} c="dimmed" h={34} role="status">
+        <IconHelpCircle size={16} aria-hidden />
+        <Text size="sm">{t.firingUnknown}</Text>
+      </Group>
+    );
+  }
   if (data.length === 0) {
     return (
       <Group gap={6} c="var(--mw-healthy)" h={34} role="status">
