@@ -379,6 +379,7 @@ test('what a viewer may not do is disabled with the reason, and a change of role
   await form.getByLabel('Value', { exact: true }).fill('churn');
   await form.getByLabel('Reason').fill('a test');
   await form.getByRole('button', { name: 'Create' }).click();
+  await form.waitFor({ state: 'detached' });
   await page.getByText('a test').waitFor();
 
   // Log out, by the palette; the way back is closed.
