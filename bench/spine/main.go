@@ -65,6 +65,9 @@ func run(s settings) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(s.dir) }()
+	if err := asInstalled(s.binary, "prometheus", "prometheus-alertmanager"); err != nil {
+		return err
+	}
 	r := newReport(s)
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	for _, m := range []struct {

@@ -59,7 +59,8 @@ func (r *report) write() error {
 	fmt.Fprintf(&b, "Command: `make bench`. %s, %d CPUs, %s.\n", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), runtime.Version())
 	fmt.Fprintf(&b, "Workload: %d series on %d targets every %s, CPU over %s; %d starts; %d breaches with intervals of 1 s; each query %d times.\n",
 		r.settings.series, r.settings.targets, r.settings.scrape, r.settings.measure, r.settings.starts, r.settings.mails, r.settings.queries)
-	fmt.Fprintf(&b, "Peers: %s; %s. modelwatch collects its host and itself as well in every measurement.\n\n", version("prometheus", "--version"), version("prometheus-alertmanager", "--version"))
+	fmt.Fprintf(&b, "Peers: %s; %s. modelwatch collects its host and itself as well in every measurement.\n"+
+		"Before, the kernel forgot all program files: each was read from disk as it was used, as after a boot. More is resident of a program that was just built.\n\n", version("prometheus", "--version"), version("prometheus-alertmanager", "--version"))
 	fmt.Fprintf(&b, "| figure | modelwatch p50 | p99 | peers p50 | p99 | ratio of p50 |\n|---|---|---|---|---|---|\n")
 	for _, what := range slices.Sorted(maps.Keys(r.figures)) {
 		ours, peers := slices.Sorted(slices.Values(r.figures[what]["modelwatch"])), slices.Sorted(slices.Values(r.figures[what]["peers"]))
