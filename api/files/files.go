@@ -314,7 +314,11 @@ func (h *handler) may(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	}
 	if !h.May(r, t.Kind) {
-		answer(w, http.StatusForbidden, failure{Error: t.Path + " says who may log in and where data lies: changing it takes the role admin"})
+		why := "it says who may log in and where data lies"
+		if t.Kind == edit.Promtail {
+			why = "it can make any file of the host readable as a log"
+		}
+		answer(w, http.StatusForbidden, failure{Error: t.Path + ": changing it takes the role admin, since "+why})
 		return false
 	}
 	return true

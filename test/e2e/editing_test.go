@@ -282,14 +282,15 @@ func TestPreview(t *testing.T) {
 
 func jsonNumber(n int64) string { b, _ := json.Marshal(n); return string(b) }
 
-// With users and roles, viewers read, editors edit, and modelwatch.yml is the
-// admin's; the history has their names.
+// With users and roles, viewers read, editors edit, and modelwatch.yml and
+// promtail.yml are the admin's; the history has their names.
 func TestEditingObeysRoles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "rules.yml", "groups: []\n")
 	prometheus := write(t, dir, "prometheus.yml", "rule_files: [rules.yml]\n")
-	_, admin, _, _ := startWithAuth(t, authOn, "--prometheus.config="+prometheus)
+	promtail := write(t, dir, "promtail.yml", "scrape_configs: []\n")
+	_, admin, _, _ := startWithAuth(t, authOn, "--prometheus.config="+prometheus, "--promtail.config="+promtail)
 	viewer, editor := admin.user("vera", "viewer"), admin.user("edda", "editor")
 	ids := map[string]string{}
 	for _, f := range viewer.want(http.StatusOK, "GET", "/ai/v1/config/files", "")["files"].([]any) {
@@ -313,6 +314,8 @@ func TestEditingObeysRoles(t *testing.T) {
 	save(editor, http.StatusOK, ids["mine"], "")
 	save(editor, http.StatusForbidden, ids["modelwatch.yml"], "")
 	save(admin, http.StatusOK, ids["modelwatch.yml"], "")
+	save(editor, http.StatusForbidden, ids["promtail.yml"], "")
+	save(admin, http.StatusOK, ids["promtail.yml"], "")
 	versions := viewer.want(http.StatusOK, "GET", "/ai/v1/config/files/"+ids["mine"]+"/versions", "")["versions"].([]any)
 	require.Equal(t, "edda", versions[0].(map[string]any)["who"])
 }

@@ -12,6 +12,11 @@ export type ConfigSchema = Schemas['ConfigSchema'];
 export type RulePreview = Schemas['RulePreview'];
 export type FileKind = ConfigFile['kind'];
 
+/** leastRole may change files of a kind, where there are roles. */
+export function leastRole(kind: FileKind) {
+  return kind === 'modelwatch' || kind === 'promtail' ? 'admin' : 'editor';
+}
+
 const files = 'ai/v1/config/files';
 
 export function useConfigFiles() {

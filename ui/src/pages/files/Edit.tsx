@@ -7,6 +7,7 @@ import {
   type ConfigProblem,
   type ConfigText,
   conflictOf,
+  leastRole,
   useConfigCheck,
   useConfigFile,
   useConfigSchema,
@@ -287,7 +288,7 @@ function Review({ file, base, text, close, take, done, rebase }: ReviewProps) {
   const [comment, setComment] = useState('');
   const save = useSave(file.id);
   const conflict = conflictOf(save.error);
-  const least = file.kind === 'modelwatch' ? 'admin' : 'editor';
+  const least = leastRole(file.kind);
   const no = useRefusal(least);
   const against = conflict?.text ?? base.text;
   const send = () =>

@@ -4,6 +4,7 @@ import {
   type ConfigText,
   type ConfigVersion,
   conflictOf,
+  leastRole,
   useConfigVersion,
   useConfigVersions,
   useRestore,
@@ -112,7 +113,7 @@ function Version({ file, version, done }: Props & { version: ConfigVersion }) {
   const restore = useRestore(file.id);
   const [comment, setComment] = useState('');
   const conflict = conflictOf(restore.error);
-  const least = file.kind === 'modelwatch' ? 'admin' : 'editor';
+  const least = leastRole(file.kind);
   const no = useRefusal(least);
   return (
     <Await query={query} height={200}>
