@@ -318,7 +318,7 @@ func (h *handler) may(w http.ResponseWriter, r *http.Request) bool {
 		if t.Kind == edit.Promtail {
 			why = "it can make any file of the host readable as a log"
 		}
-		answer(w, http.StatusForbidden, failure{Error: t.Path + ": changing it takes the role admin, since "+why})
+		answer(w, http.StatusForbidden, failure{Error: t.Path + ": changing it takes the role admin, since " + why})
 		return false
 	}
 	return true
