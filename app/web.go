@@ -108,6 +108,7 @@ func (a *App) routes(g gatherers) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metricsFor(g, userAgent()))
 	mux.Handle("/api/v1/", a.api)
+	mux.Handle("GET /api/v1/rules", a.rules.AsWritten(a.api))
 	mux.Handle("/federate", a.api)
 	mux.Handle("/v1/metrics", a.api)
 	a.routeLogs(mux)

@@ -37,8 +37,9 @@ func Builtin() []string {
 // loader reads rule files, ours and those on disk, and accepts the extensions
 // of Portable.
 type loader struct {
-	parser parser.Parser
-	logger *slog.Logger
+	parser  parser.Parser
+	logger  *slog.Logger
+	written *written
 }
 
 // Read returns the text of a rule file.
@@ -55,6 +56,7 @@ func (l loader) Load(name string, ignoreUnknownFields bool, scheme model.Validat
 	if err != nil {
 		return nil, []error{fmt.Errorf("read rule file: %w", err)}
 	}
+	l.written.add(text)
 	text, _ = Portable(text)
 	groups, errs := rulefmt.Parse(text, ignoreUnknownFields, scheme, l.parser, l.logger)
 	for i, err := range errs {

@@ -64,11 +64,12 @@ type Options struct {
 
 // Manager evaluates rules until it is stopped.
 type Manager struct {
-	opts   Options
-	rules  *rules.Manager
-	config atomic.Pointer[config.Config]
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	opts    Options
+	rules   *rules.Manager
+	written written
+	config  atomic.Pointer[config.Config]
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
 }
 
 // New makes a manager; it evaluates nothing before Start.
@@ -94,7 +95,7 @@ func New(opts Options) *Manager {
 		OutageTolerance: orDefault(opts.OutageTolerance, time.Hour),
 		ForGracePeriod:  orDefault(opts.ForGracePeriod, 10*time.Minute),
 		ResendDelay:     orDefault(opts.ResendDelay, time.Minute),
-		GroupLoader:     loader{parser: opts.Parser, logger: opts.Logger},
+		GroupLoader:     loader{parser: opts.Parser, logger: opts.Logger, written: &m.written},
 		DefaultRuleQueryOffset: func() time.Duration {
 			if cfg := m.config.Load(); cfg != nil {
 				return time.Duration(cfg.GlobalConfig.RuleQueryOffset)
@@ -179,7 +180,7 @@ func (m *Manager) PrepareFrom(cfg *config.Config, from func(file string) string)
 	if err != nil {
 		return err
 	}
-	l := loader{parser: m.opts.Parser, logger: m.opts.Logger}
+	l := loader{parser: m.opts.Parser, logger: m.opts.Logger, written: &written{}}
 	var errs []error
 	for _, f := range files {
 		_, es := l.Load(from(f), false, cfg.GlobalConfig.MetricNameValidationScheme)
