@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -189,8 +190,8 @@ func TestRetention(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	clock := time.Now()
-	now := func() time.Time { return clock }
+	begin, later := time.Now(), atomic.Int64{} // The store reads its clock from goroutines of its own.
+	now := func() time.Time { return begin.Add(time.Duration(later.Load())) }
 	_, _, at := days()
 	rejected := func(err error, reason logstore.Reason, status int, text ...string) {
 		t.Helper()
@@ -205,7 +206,7 @@ func TestLimits(t *testing.T) {
 	s := open(t, Options{Rate: 1000, RateBurst: 2000, Now: now})
 	require.NoError(t, s.Append(t.Context(), lines("a", at, 40)))
 	rejected(s.Append(t.Context(), lines("b", at, 40)), logstore.RateLimited, 429, "limit of 1000 B a second")
-	clock = clock.Add(5 * time.Second)
+	later.Store(int64(5 * time.Second))
 	require.NoError(t, s.Append(t.Context(), lines("b", at, 40)))
 
 	s = open(t, Options{StreamRate: 1000, StreamBurst: 2000, Now: now})
