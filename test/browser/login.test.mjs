@@ -384,7 +384,8 @@ test('what a viewer may not do is disabled with the reason, and a change of role
 
   // Log out, by the palette; the way back is closed.
   await page.keyboard.press('Control+k');
-  await page.keyboard.type('log out');
+  await page.getByRole('combobox').fill('log out');
+  await page.getByRole('option', { name: 'Log out' }).waitFor();
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Log in' }).waitFor();
   await page.goBack();
