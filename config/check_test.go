@@ -36,7 +36,7 @@ func TestMistakes(t *testing.T) {
 		},
 		"modelwatch_judging.yml": {
 			`:3: inferences.drift.alpha: 5 is no share of false alarms (hint: use a number between 0 and 1`,
-			`:4: inferences.drift.method: method "evidently" cannot be chosen (hint: use one of ["auto"`,
+			`:4: inferences.drift.method: method "evidently" cannot be chosen, for it judges single values and not windows (hint: use one of ["auto"`,
 			`:6: inferences.drift.features.age: method "ksx" cannot be chosen`,
 			`:7: inferences.drift.thresholds.nope: `,
 			`:7: inferences.drift.thresholds.psi: threshold of psi is -1 (hint: want a number from 0 up)`,

@@ -122,5 +122,8 @@ func unknownMethod(id string) error {
 			ids = append(ids, s.ID)
 		}
 	}
+	if slices.Contains([]string{"evidently", "nannyml", "whylogs"}, id) {
+		return fmt.Errorf("method %q cannot be chosen, for it judges single values and not windows: use one of %q, or judge two files by it: modelwatch drift compare --preset=%s", id, ids, id)
+	}
 	return fmt.Errorf("method %q cannot be chosen: use one of %q", id, ids)
 }

@@ -83,8 +83,8 @@ var contentTypes = map[string]string{
 	"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet",
 }
 
-// formatOf returns the format by the name of a file.
-func formatOf(file string) string {
+// FormatOf returns the format by the name of a file: csv, ndjson, parquet, or nothing.
+func FormatOf(file string) string {
 	switch strings.ToLower(filepath.Ext(strings.TrimSuffix(strings.TrimSuffix(file, ".gz"), ".zst"))) {
 	case ".csv":
 		return "csv"
@@ -115,7 +115,7 @@ func (c *Commands) Create(ctx context.Context, s Source) error {
 
 func (c *Commands) fromFile(ctx context.Context, s Source) error {
 	if s.Format == "" {
-		if s.Format = formatOf(s.File); s.Format == "" {
+		if s.Format = FormatOf(s.File); s.Format == "" {
 			return fmt.Errorf("the name %s does not say what is in the file: add --format csv, ndjson or parquet", s.File)
 		}
 	}
@@ -153,7 +153,7 @@ func (c *Commands) open(file string) (io.Reader, func(), error) {
 		done()
 		return nil, nil, fmt.Errorf("read reference data: %s is a directory: name one file", file)
 	}
-	plain, end, err := decompress(f, file)
+	plain, end, err := Decompress(f, file)
 	if err != nil {
 		done()
 		return nil, nil, fmt.Errorf("read reference data: %s: %w", file, err)

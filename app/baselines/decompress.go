@@ -9,8 +9,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// decompress reads .gz and .zst files, and others as they are. end frees what it takes.
-func decompress(r io.Reader, file string) (plain io.Reader, end func(), err error) {
+// Decompress reads .gz and .zst files, and others as they are. end frees what it takes.
+func Decompress(r io.Reader, file string) (plain io.Reader, end func(), err error) {
 	switch filepath.Ext(file) {
 	case ".gz":
 		z, err := gzip.NewReader(r)

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -19,7 +20,7 @@ type command struct {
 func main() {
 	cli := kingpin.New("modelwatch", "Keeps AI services available: metrics, alerts, logs, inferences and their drift in one program.")
 	cli.HelpFlag.Short('h')
-	commands := []command{serveCommand(cli), checkCommand(cli), demoCommand(cli), versionCommand(cli), inferencesCommand(cli)}
+	commands := []command{serveCommand(cli), checkCommand(cli), demoCommand(cli), versionCommand(cli), inferencesCommand(cli), driftCommand(cli)}
 	commands = append(commands, baselineCommands(cli)...)
 	commands = append(commands, logsCommands(cli)...)
 	chosen := kingpin.MustParse(cli.Parse(os.Args[1:]))
@@ -27,7 +28,9 @@ func main() {
 		if c.clause.FullCommand() != chosen {
 			continue
 		}
-		if err := c.run(); err != nil {
+		if err := c.run(); errors.Is(err, errDrift) {
+			os.Exit(2)
+		} else if err != nil {
 			fmt.Fprintf(os.Stderr, "modelwatch %s: %v\n", chosen, err)
 			os.Exit(1)
 		}

@@ -166,7 +166,7 @@ func (a Answers) fromParquet(ctx context.Context, o Origin, t Table, body io.Rea
 	}
 	defer func() { _ = lines.Close() }()
 	columns := Columns{Prediction: t.Prediction, Label: t.Label, Exclude: t.Exclude}
-	return answer(a.Engine.CreateBaseline(ctx, NewBaseline(o), jsonRows("row", o.Key, lines, columns)))
+	return answer(a.Engine.CreateBaseline(ctx, NewBaseline(o), ParquetRows(o.Key, lines, columns)))
 }
 
 // spool keeps a body in a file without a name: whatever happens, nothing stays behind.

@@ -163,6 +163,12 @@ func NDJSONRows(key ai.Key, r io.Reader, columns Columns) iter.Seq2[*Row, error]
 	return jsonRows("line", key, r, columns)
 }
 
+// ParquetRows reads what a Parquet file was turned into, as Answers.Parquet does it.
+// Errors name the row.
+func ParquetRows(key ai.Key, lines io.Reader, columns Columns) iter.Seq2[*Row, error] {
+	return jsonRows("row", key, lines, columns)
+}
+
 // jsonRows is NDJSONRows with the word by which errors name a place.
 func jsonRows(place string, key ai.Key, r io.Reader, columns Columns) iter.Seq2[*Row, error] {
 	columns = columns.withDefaults()
