@@ -123,7 +123,7 @@ type TooBigError struct {
 
 // Error says what to do.
 func (e *TooBigError) Error() string {
-	return fmt.Sprintf("query needs more than the log store's memory limit of %s: narrow the time range or the selector, or raise the limit (%v)", e.Limit, e.Err)
+	return fmt.Sprintf("query needs more than the log store's memory limit of %s: narrow the time range or the selector, or raise logs.memory_limit (%v)", e.Limit, e.Err)
 }
 
 // Unwrap returns the engine's error.

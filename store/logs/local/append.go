@@ -203,7 +203,7 @@ func (s *Store) prepare(p *pending, st *logs.Stream, now time.Time) {
 			switch {
 			case e.Timestamp < oldest:
 				p.rejects.Add(logstore.TooOld, 1, func() string {
-					return fmt.Sprintf("entry for stream %s has timestamp too old: %s, oldest acceptable timestamp is: %s (limit %s back; raise it to load old logs)",
+					return fmt.Sprintf("entry for stream %s has timestamp too old: %s, oldest acceptable timestamp is: %s (limit %s back, which is fixed: send such lines under the time of sending, with their own time in structured metadata)",
 						st.Labels, rfc3339(e.Timestamp), rfc3339(oldest), s.o.MaxAge)
 				})
 			case e.Timestamp > newest:
@@ -213,7 +213,7 @@ func (s *Store) prepare(p *pending, st *logs.Stream, now time.Time) {
 				})
 			case len(e.Line) > s.o.MaxLine:
 				p.rejects.Add(logstore.LineTooLong, 1, func() string {
-					return fmt.Sprintf("line of %d bytes in stream %s is longer than the limit of %d bytes: cut it at the sender or raise the limit", len(e.Line), st.Labels, s.o.MaxLine)
+					return fmt.Sprintf("line of %d bytes in stream %s is longer than the limit of %d bytes, which is fixed: cut it at the sender", len(e.Line), st.Labels, s.o.MaxLine)
 				})
 			default:
 				if !utf8.ValidString(e.Line) {

@@ -205,14 +205,14 @@ func TestLimits(t *testing.T) {
 	}
 	s := open(t, Options{Rate: 1000, RateBurst: 2000, Now: now})
 	require.NoError(t, s.Append(t.Context(), lines("a", at, 40)))
-	rejected(s.Append(t.Context(), lines("b", at, 40)), logstore.RateLimited, 429, "limit of 1000 B a second")
+	rejected(s.Append(t.Context(), lines("b", at, 40)), logstore.RateLimited, 429, "limit of 1000 B a second", "raise logs.rate")
 	later.Store(int64(5 * time.Second))
 	require.NoError(t, s.Append(t.Context(), lines("b", at, 40)))
 
 	s = open(t, Options{StreamRate: 1000, StreamBurst: 2000, Now: now})
 	require.NoError(t, s.Append(t.Context(), lines("a", at, 40)))
 	require.NoError(t, s.Append(t.Context(), lines("b", at, 40)))
-	rejected(s.Append(t.Context(), append(lines("a", at.Add(time.Second), 40), lines("c", at, 1)...)), logstore.StreamRate, 429, `{app="a"}`)
+	rejected(s.Append(t.Context(), append(lines("a", at.Add(time.Second), 40), lines("c", at, 1)...)), logstore.StreamRate, 429, `{app="a"}`, "raise logs.stream_rate")
 	require.Equal(t, 81, count(t, s), "streams within their limits are stored")
 
 	s = open(t, Options{MaxStreams: 3, MaxLine: 100, Now: now})
@@ -220,14 +220,15 @@ func TestLimits(t *testing.T) {
 		require.NoError(t, s.Append(t.Context(), lines(app, at, 1)))
 	}
 	rejected(s.Append(t.Context(), append(lines("d", at, 2), lines("a", at.Add(time.Second), 1)...)), logstore.TooManyStreams, 400,
-		"2 of 3 entries refused", `label "app" (3 values, for example`, "structured metadata")
+		"2 of 3 entries refused", `label "app" (3 values, for example`, "structured metadata", "raise logs.max_streams")
 	require.Equal(t, 4, count(t, s))
 	rejected(s.Append(t.Context(), []logs.Stream{{Labels: labels.FromStrings("app", "a"), Entries: []logs.Entry{{Timestamp: at.UnixNano(), Line: strings.Repeat("x", 101)}}}}),
-		logstore.LineTooLong, 400, "line of 101 bytes")
+		logstore.LineTooLong, 400, "line of 101 bytes", "which is fixed: cut it at the sender")
+	rejected(s.Append(t.Context(), lines("a", now().Add(-30*24*time.Hour), 1)), logstore.TooOld, 400, "too old", "which is fixed")
 
 	s = open(t, Options{MaxLabelValues: 2, Now: now})
 	require.NoError(t, s.Append(t.Context(), append(lines("a", at, 1), lines("b", at, 1)...)))
-	rejected(s.Append(t.Context(), lines("c", at, 1)), logstore.TooManyValues, 400, `label "app" already has 2 values`, `"a" and "b"`)
+	rejected(s.Append(t.Context(), lines("c", at, 1)), logstore.TooManyValues, 400, `label "app" already has 2 values`, `"a" and "b"`, "raise logs.max_label_values")
 
 	s = open(t, Options{Now: now})
 	for text, ls := range map[string]labels.Labels{

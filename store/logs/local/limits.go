@@ -63,7 +63,7 @@ func (l *limiter) allow(hash uint64, ls labels.Labels, bytes int64, entries int,
 		b.fill(l.streamRate, l.streamBurst, now)
 		if b.tokens < n {
 			return &logstore.Refusal{Reason: logstore.StreamRate, Entries: entries, Explanation: fmt.Sprintf(
-				"stream %s sends more than its limit of %s a second (burst %s): %s now; send again later, split the stream, or raise the limit", ls, size(l.streamRate), size(l.streamBurst), size(n))}
+				"stream %s sends more than its limit of %s a second (burst %s): %s now; send again later, split the stream, or raise logs.stream_rate", ls, size(l.streamRate), size(l.streamBurst), size(n))}
 		}
 		if l.rate <= 0 {
 			b.tokens -= n
@@ -74,7 +74,7 @@ func (l *limiter) allow(hash uint64, ls labels.Labels, bytes int64, entries int,
 	l.all.fill(l.rate, l.burst, now)
 	if l.all.tokens < n {
 		return &logstore.Refusal{Reason: logstore.RateLimited, Entries: entries, Explanation: fmt.Sprintf(
-			"all streams together send more than the limit of %s a second (burst %s): %s for %s now; send again later or raise the limit", size(l.rate), size(l.burst), size(n), ls)}
+			"all streams together send more than the limit of %s a second (burst %s): %s for %s now; send again later or raise logs.rate", size(l.rate), size(l.burst), size(n), ls)}
 	}
 	l.all.tokens -= n
 	return nil
@@ -127,18 +127,18 @@ func (s *Store) guard(d *day, number int64, ls labels.Labels) *logstore.Refusal 
 			}
 		}
 	})
-	const wayOut = "put such a value into structured metadata or the line, where it can be searched just as well, or raise the limit"
+	const wayOut = "put such a value into structured metadata or the line, where it can be searched just as well, or raise "
 	if crowded != "" {
 		return &logstore.Refusal{Reason: logstore.TooManyValues, Explanation: fmt.Sprintf(
 			"stream %s refused: label %q already has %d values on %s (limit %d), for example %s; %s",
-			ls, crowded, len(d.values[crowded]), dayName(number), s.o.MaxLabelValues, examples(d.values[crowded]), wayOut)}
+			ls, crowded, len(d.values[crowded]), dayName(number), s.o.MaxLabelValues, examples(d.values[crowded]), wayOut+"logs.max_label_values")}
 	}
 	if len(d.streams) < s.o.MaxStreams {
 		return nil
 	}
 	return &logstore.Refusal{Reason: logstore.TooManyStreams, Explanation: fmt.Sprintf(
 		"stream %s refused: there are already %d streams on %s (limit %d), most of them by %s; %s",
-		ls, len(d.streams), dayName(number), s.o.MaxStreams, blame(d.values), wayOut)}
+		ls, len(d.streams), dayName(number), s.o.MaxStreams, blame(d.values), wayOut+"logs.max_streams")}
 }
 
 // blame lists the labels with the most values.
