@@ -75,6 +75,7 @@ type App struct {
 // and serves nothing before Start. On error all that was opened is closed
 // again.
 func New(opts Options) (*App, error) {
+	fewArenas()
 	a := &App{opts: opts, serveErr: make(chan error, 1), registry: prometheus.NewRegistry()}
 	var err error
 	if a.logger, err = telemetry.NewLogger(opts.Stderr, telemetry.LogOptions{Level: opts.LogLevel, Format: opts.LogFormat}); err != nil {

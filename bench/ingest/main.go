@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/modelwatch/modelwatch/bench/boot"
 )
 
 type settings struct {
@@ -60,6 +62,9 @@ func run(s settings) (err error) {
 		}
 		one, stop := s, func() error { return nil }
 		if s.url == "" {
+			if err := boot.Forget(s.binary); err != nil {
+				return err
+			}
 			if one.url, one.pid, stop, err = start(s.binary, filepath.Join(dir, w.name)); err != nil {
 				return err
 			}

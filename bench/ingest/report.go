@@ -113,7 +113,8 @@ func (r *report) write() error {
 Records with %d of the %d features (64-bit floats) that each of %d models has, sent in requests of %d over %d connections by
 a load generator on the same machine (%d processors, %s). A record counts when its request was answered with 202: it is on
 disk, synced. Subject: %s; it also judges the models and keeps raw inferences.
-Paced requests are due at fixed times, and latency counts from then. Memory is the largest resident so far.
+Paced requests are due at fixed times, and latency counts from then. Memory is the largest resident so far; the
+program file was read from disk as it was used, as after a boot.
 
 Measured %s. Load average before: %.1f.
 

@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/modelwatch/modelwatch/bench/boot"
 )
 
 type settings struct {
@@ -65,7 +67,7 @@ func run(s settings) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(s.dir) }()
-	if err := asInstalled(s.binary, "prometheus", "prometheus-alertmanager"); err != nil {
+	if err := boot.Forget(s.binary, "prometheus", "prometheus-alertmanager"); err != nil {
 		return err
 	}
 	r := newReport(s)

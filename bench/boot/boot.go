@@ -1,4 +1,6 @@
-package main
+// Package boot puts program files into the state that they have after a boot, for
+// benchmarks of resident memory. It measures nothing.
+package boot
 
 import (
 	"errors"
@@ -9,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asInstalled lets the kernel forget program files, ours and the peers' alike, so
+// Forget lets the kernel forget program files, ours and the peers' alike, so
 // that they are read from disk as they are used, as after a boot. How a file got
 // into memory decides how much of it each touch makes resident: for a program that
 // was just built or copied, resident memory is up to 50 MB larger than after a boot.
-func asInstalled(names ...string) error {
+func Forget(names ...string) error {
 	for _, name := range names {
 		path, err := exec.LookPath(name)
 		if err != nil {

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package app
+
+// fewArenas does nothing here.
+func fewArenas() {}
