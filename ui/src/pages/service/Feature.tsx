@@ -12,6 +12,7 @@ import { type Formats, useFormat } from '../../lib/format';
 import { useWords } from '../../lib/words';
 import { verdictHealth } from './Data';
 import classes from './Feature.module.css';
+import { useMethodName } from './methods';
 import type { Subject } from './subject';
 import { serviceWords } from './words';
 
@@ -38,6 +39,7 @@ export function FeaturePanel({ subject, feature, close }: { subject: Subject; fe
 function Detail({ d }: { d: FeatureDetail }) {
   const t = useWords(serviceWords);
   const f = useFormat();
+  const methodName = useMethodName();
   const judged = Boolean(d.method);
   return (
     <Stack gap="sm">
@@ -47,7 +49,7 @@ function Detail({ d }: { d: FeatureDetail }) {
         {d.reason && <Text size="sm">{d.reason}</Text>}
         {d.derived && (
           <Text size="sm" c="dimmed">
-            {t.derived}
+            {d.feature === '@features' ? t.allInputs : t.derived}
           </Text>
         )}
       </Group>
@@ -84,7 +86,7 @@ function Detail({ d }: { d: FeatureDetail }) {
                 [t.score, `${f.number(d.score)} ${d.unit ?? ''}`],
                 [t.threshold, f.number(d.threshold)],
                 [`${t.pValue} (${t.pValueHint})`, `${f.number(d.adjusted_p_value)} · ${t.alpha} ${f.number(d.alpha)}`],
-                [t.method, d.method ?? ''],
+                [t.method, methodName(d.method ?? '')],
                 [t.sample, `${f.count(d.window_rows)} / ${f.count(d.baseline_rows)}`],
               ]}
             />
@@ -98,7 +100,7 @@ function Detail({ d }: { d: FeatureDetail }) {
               rows={d.tests ?? []}
               rowKey={(x) => x.method}
               columns={[
-                { id: 'm', title: t.tests, width: 'minmax(0, 1fr)', cell: (x) => x.method },
+                { id: 'm', title: t.tests, width: 'minmax(0, 1fr)', cell: (x) => methodName(x.method) },
                 { id: 'stat', title: t.statistic, width: '5rem', align: 'right', cell: (x) => f.number(x.statistic) },
                 { id: 'score', title: t.score, width: '5rem', align: 'right', cell: (x) => f.number(x.score) },
                 { id: 'th', title: t.threshold, width: '5rem', align: 'right', cell: (x) => f.number(x.threshold) },
@@ -222,13 +224,14 @@ export function FeatureDistribution({ subject, feature }: { subject: Subject; fe
 
 function StatusOf({ d }: { d: FeatureDetail }) {
   const t = useWords(serviceWords);
+  const methodName = useMethodName();
   const f = useFormat();
   return (
     <Group gap="sm" mb={4}>
       <StatusMark health={verdictHealth[d.verdict]} word={t[d.verdict]} size={14} />
       <Text size="xs" c="dimmed">
         {d.method
-          ? `${t.score} ${f.number(d.score)} · ${t.threshold} ${f.number(d.threshold)} · ${d.method}`
+          ? `${t.score} ${f.number(d.score)} · ${t.threshold} ${f.number(d.threshold)} · ${methodName(d.method)}`
           : d.reason}
       </Text>
     </Group>
