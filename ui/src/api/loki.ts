@@ -105,16 +105,20 @@ async function readMatrix(
   return toMatrix(data.result as RawSeries[], start, step, Math.round((end - start) / step) + 1, warnings ?? []);
 }
 
-/** useLogGraph runs a metric query of LogQL. */
-export function useLogGraph(query: string, step: number, options: { enabled?: boolean; span?: Span } = {}) {
+/** useLogGraph runs a metric query of LogQL; with partial, also for the step that has not ended yet. */
+export function useLogGraph(
+  query: string,
+  step: number,
+  { partial, ...options }: { enabled?: boolean; span?: Span; partial?: boolean } = {},
+) {
   const cache = use(ExploreCache);
   return useLive<Matrix>(
-    ['log-graph', query, step],
+    ['log-graph', query, step, partial],
     (span, signal) =>
       cache.get(
         `logql ${query}`,
         Math.ceil(span.from / 1000 / step) * step,
-        Math.floor(span.to / 1000 / step) * step,
+        (partial ? Math.ceil : Math.floor)(span.to / 1000 / step) * step,
         step,
         (_, start, end) => readMatrix(query, start, end, step, signal),
       ),

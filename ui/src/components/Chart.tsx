@@ -189,6 +189,11 @@ function columns(times: ArrayLike<number>, lines: Line[], stacked?: boolean): uP
   return [Array.from(times), ...out] as uPlot.AlignedData;
 }
 
+/** width is the time between two points, 0 where there is one alone. */
+function width(times: ArrayLike<number>): number {
+  return times.length > 1 ? (times[1] as number) - (times[0] as number) : 0;
+}
+
 /** summary says in a sentence what the picture shows. */
 function summary(label: string, times: ArrayLike<number>, lines: Line[], unit: Unit, f: Formats): string {
   const last = times.length - 1;
@@ -227,7 +232,8 @@ function options(p: Drawn, onHover: (h: Hover | null) => void, events: { current
       y: false,
     },
     scales: {
-      x: { time: true },
+      // A bar begins at its time: the last one needs room behind it.
+      x: p.stacked ? { time: true, range: (u, low, high) => [low, high + width(u.data[0])] } : { time: true },
       y: {
         range: (_u, low, high) => {
           if (low === null || high === null || low === undefined) return [0, 1];

@@ -1,4 +1,4 @@
-import { ActionIcon, Group, Text, UnstyledButton } from '@mantine/core';
+import { ActionIcon, Text, UnstyledButton } from '@mantine/core';
 import { IconZoomIn, IconZoomOut } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
 import { ApiError } from '../../api/client';
@@ -156,7 +156,7 @@ export function Patterns({ query, span, onStage }: PatternsProps) {
           return (
             <div>
               {rows.map((p) => (
-                <Group key={`${p.level} ${p.pattern}`} gap="xs" wrap="nowrap" align="center">
+                <div className={classes.pattern} key={`${p.level} ${p.pattern}`}>
                   <span>
                     <ActionIcon
                       size="xs"
@@ -175,12 +175,12 @@ export function Patterns({ query, span, onStage }: PatternsProps) {
                       <IconZoomOut size={14} />
                     </ActionIcon>
                   </span>
-                  <Text size="xs" className="mw-number" w={56} ta="right">
+                  <Text size="xs" className="mw-number" ta="right">
                     {f.count(p.n)}
                   </Text>
                   <Sparkline values={p.samples.map(([, n]) => n)} label={t.count(f.count(p.n))} />
                   <span className={classes.cellLabels}>{p.pattern}</span>
-                </Group>
+                </div>
               ))}
             </div>
           );

@@ -32,9 +32,13 @@ export function Volume({ query, format, span, onPick }: Props) {
   const t = useWords(exploreWords);
   const { from, to, setRange } = useTime();
   const step = stepFor(span?.from ?? from, span?.to ?? to, 90);
-  const strict = useLogGraph(volumeOf(query, format, step), step, { span });
+  const strict = useLogGraph(volumeOf(query, format, step), step, { span, partial: true });
   // Lines that are not what most are make a strict count fail.
-  const lenient = useLogGraph(volumeOf(query, format, step, true), step, { span, enabled: strict.isError });
+  const lenient = useLogGraph(volumeOf(query, format, step, true), step, {
+    span,
+    partial: true,
+    enabled: strict.isError,
+  });
   const data = strict.isError ? lenient.data : strict.data;
   const drawn = useMemo(() => data && byLevel(data, (l) => t[l]), [data, t]);
   if (!drawn) return <div style={{ height: 96 }} />;

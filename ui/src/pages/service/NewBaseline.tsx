@@ -75,7 +75,7 @@ export function NewBaseline({ subject, close }: { subject: Subject; close: () =>
             size="xs"
             value={file}
             onChange={setFile}
-            accept=".csv,.ndjson,.jsonl,.json"
+            accept=".csv,.ndjson,.jsonl,.parquet,.json"
             error={badFile ? t.badFile : undefined}
           />
           {table && (
