@@ -223,7 +223,7 @@ func TestQuantileBounds(t *testing.T) {
 				lo, hi := p.QuantileBounds(bins, q)
 				require.True(t, lo <= want && want <= hi, "%s in bins of %s: %v-quantile %v is not in [%v, %v]", cur, ref, q, want, lo, hi)
 				got := p.Quantile(bins, q)
-				require.True(t, lo <= got && got <= hi)
+				require.True(t, lo <= got && got <= hi, "%s in bins of %s: the estimate %v of quantile %v is not in [%v, %v]", cur, ref, got, q, lo, hi)
 			}
 			if cur == ref {
 				// With no drift a cell has about a 128th of the values.

@@ -67,7 +67,8 @@ func (p *Profile) Quantile(bins *Bins, q float64) float64 {
 	lo, hi := bins.Bounds(cell)
 	lo, hi = max(lo, p.Min), min(hi, p.Max)
 	share := (q*float64(p.Count) - below) / in
-	return lo + (hi-lo)*min(max(share, 0), 1)
+	// Rounding may lead out of the cell by a last digit.
+	return min(max(lo+(hi-lo)*min(max(share, 0), 1), lo), hi)
 }
 
 // quantileCell returns the cell that holds the q-quantile, the count below it

@@ -11,9 +11,10 @@ import (
 // recentRows is how many rows are remembered to notice equal ones, at most.
 const recentRows = 4096
 
-// duplicates notices rows whose features equal those of a recent row: one slot
-// for each hash modulo recentRows holds the last row that fell on it. It takes
-// 32 KiB, misses a repeat whose slot was taken since, and has no false alarm
+// duplicates notices rows whose features equal those of a recent row: two slots
+// for each hash modulo half of recentRows hold the last two rows that fell there,
+// so that a few rows that repeat in turn do not push each other out. It takes
+// 32 KiB, misses a repeat whose slots were taken since, and has no false alarm
 // short of two rows with the same 64-bit hash.
 type duplicates struct {
 	seed  maphash.Seed
@@ -60,10 +61,12 @@ func fold(h, x uint64) uint64 {
 // row reports whether a row with that hash was seen recently, and remembers it.
 func (d *duplicates) row(h uint64) bool {
 	h = fold(h, h) | 1 // Zero is the empty slot.
-	slot := &d.slots[(h>>1)%recentRows]
-	if *slot == h {
+	at := (h >> 1) % (recentRows / 2) * 2
+	newer, older := &d.slots[at], &d.slots[at+1]
+	if *newer == h {
 		return true
 	}
-	*slot = h
-	return false
+	seen := *older == h
+	*newer, *older = h, *newer
+	return seen
 }
