@@ -135,7 +135,16 @@ test('leaving the page cancels what is under way', async () => {
 });
 
 test('one click leads from a spike to the lines of its minute', async () => {
-  const { page, clean, close } = await server.open(explore({ metrics: 'up', logs: `{job="${job}"}` }));
+  const spike = 'spike';
+  // Lines in each of the last minutes: the click hits one of them, however long the tests before it took.
+  const values = [0, 30, 60, 90].map((ago) => [`${Date.now() - ago * 1000}000000`, `{"level":"info","msg":"${ago} s ago"}`]);
+  const answer = await fetch(`${server.url}/loki/api/v1/push`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ streams: [{ stream: { job: spike }, values }] }),
+  });
+  assert.equal(answer.status, 204);
+  const { page, clean, close } = await server.open(explore({ metrics: 'up', logs: `{job="${spike}"}` }));
   await page.getByText(/series · One point/).waitFor();
   const box = await chart(page).boundingBox();
   // Now is at the right end, where the lines are.
