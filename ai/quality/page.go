@@ -12,6 +12,8 @@ func Page() string {
 	var b strings.Builder
 	b.WriteString(`# Data quality checks
 
+[简体中文](zh-CN/data-quality.md)
+
 <!-- Made from the catalogue in ai/quality by "go generate ./ai/quality"; do not edit. -->
 
 What each window of a model version is checked for, against its baseline or a

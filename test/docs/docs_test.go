@@ -147,22 +147,31 @@ func TestLinksPointAtWhatExists(t *testing.T) {
 	}
 }
 
-// The Chinese pages follow the English ones heading by heading.
-func TestTranslationsHaveTheSameStructure(t *testing.T) {
+var (
+	ruler   = regexp.MustCompile(`^\s*\|(\s*:?-+:?\s*\|)+\s*$`)
+	escaped = strings.NewReplacer(`\|`, "")
+)
+
+// A row over a table's ruler that has another number of cells makes plain text
+// of the table.
+func TestTablesHaveAHead(t *testing.T) {
 	t.Parallel()
-	for english, chinese := range map[string]string{
-		"README.md":               "README.zh-CN.md",
-		"docs/getting-started.md": "docs/zh-CN/getting-started.md",
-		"docs/configuration.md":   "docs/zh-CN/configuration.md",
-	} {
-		levels := func(name string) (out []string) {
-			for _, m := range heading.FindAllStringSubmatch(readPage(t, name).prose(), -1) {
-				out = append(out, m[1])
+	cells := func(line string) int { return strings.Count(escaped.Replace(strings.TrimSpace(line)), "|") }
+	found := 0
+	for _, p := range readPages(t) {
+		lines := strings.Split(p.prose(), "\n")
+		for i, line := range lines[1:] {
+			if !ruler.MatchString(line) {
+				continue
 			}
-			return out
+			found++
+			head := lines[i]
+			if !strings.HasPrefix(strings.TrimSpace(head), "|") || strings.Contains(head, "---") || cells(head) != cells(line) {
+				t.Errorf("%s:%d: the table has no head with as many cells as its ruler: %q", p.name, i+2, head)
+			}
 		}
-		require.Equal(t, levels(english), levels(chinese), "headings of %s and %s", english, chinese)
 	}
+	require.Greater(t, found, 20)
 }
 
 // fragmentName is the kind of a change, and what it is about.
