@@ -14,6 +14,7 @@ import (
 	"github.com/modelwatch/modelwatch/ai/status"
 	apiinferences "github.com/modelwatch/modelwatch/api/inferences"
 	apimodels "github.com/modelwatch/modelwatch/api/models"
+	"github.com/modelwatch/modelwatch/app/comparison"
 	"github.com/modelwatch/modelwatch/app/inference"
 	"github.com/modelwatch/modelwatch/config"
 	"github.com/modelwatch/modelwatch/evaluate/models"
@@ -64,7 +65,8 @@ func (a *App) routeModels(mux *http.ServeMux) {
 	mux.Handle("POST /ai/v1/labels", a.inferences.Receiver.Labels())
 	mux.Handle("POST /v1/traces", a.inferences.Traces)
 	answers := models.Answers{Engine: a.inferences.Engine, Spool: a.config.Storage.Path, Parquet: inference.OpenParquet}
-	mux.Handle("/ai/v1/", apimodels.New(apimodels.Options{Models: answers, Baselines: answers, Logger: a.logger.With("component", "api")}))
+	comparer := comparison.NewLive(a.inferences.Store, a.inferences.Engine)
+	mux.Handle("/ai/v1/", apimodels.New(apimodels.Options{Models: answers, Baselines: answers, Comparer: comparer, Logger: a.logger.With("component", "api")}))
 }
 
 // judgeBy takes other settings of verdicts over. Judges that would be the same stay,

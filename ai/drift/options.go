@@ -123,7 +123,7 @@ func unknownMethod(id string) error {
 		}
 	}
 	if slices.Contains([]string{"evidently", "nannyml", "whylogs"}, id) {
-		return fmt.Errorf("method %q cannot be chosen, for it judges single values and not windows: use one of %q, or judge two files by it: modelwatch drift compare --preset=%s", id, ids, id)
+		return fmt.Errorf("method %q cannot be chosen, for it judges single values and not windows: use one of %q, or judge single values by it, of files or of what a running modelwatch keeps: modelwatch drift compare --preset=%[1]s (GET /ai/v1/drift/compare?preset=%[1]s)", id, ids)
 	}
 	return fmt.Errorf("method %q cannot be chosen: use one of %q", id, ids)
 }

@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/modelwatch/modelwatch/ai"
@@ -32,6 +33,20 @@ type (
 		Service, Model, Version *string
 		From, To                time.Time
 		Limit                   int
+	}
+	// Comparison is what is to be compared. Service and Version are those of Model; nil
+	// means the only one that there is. One side is the span of BaselineID, that from
+	// BaselineSince to BaselineUntil, or without these the span of the baseline in use;
+	// the other is from Since to Until, which is now where it is zero. Rows is about how
+	// many rows of each side are taken, evenly; 0 means all.
+	Comparison = struct {
+		Service, Version             *string
+		Model                        string
+		BaselineID                   string
+		BaselineSince, BaselineUntil time.Time
+		Since, Until                 time.Time
+		Presets, Exclude             []string
+		Rows                         int
 	}
 	// Origin says what a new baseline is of.
 	Origin = struct {
@@ -61,6 +76,11 @@ type Models interface {
 	Catalogue() any
 }
 
+// Comparer compares raw inferences. Documents and errors are as in Models.
+type Comparer interface {
+	Compare(ctx context.Context, q Comparison) (any, error)
+}
+
 // Baselines knows baselines. Documents and errors are as in Models.
 type Baselines interface {
 	Baselines(ctx context.Context, key ai.Key) (any, error) // Empty fields select all.
@@ -79,6 +99,7 @@ type Baselines interface {
 type Options struct {
 	Models    Models
 	Baselines Baselines
+	Comparer  Comparer
 	// MaxDocument bounds an imported baseline; default 64 MiB.
 	MaxDocument int64
 	Logger      *slog.Logger
@@ -108,6 +129,7 @@ func New(o Options) http.Handler {
 		"GET /ai/v1/models/{model}/versions/{version}/features":           h.features,
 		"GET /ai/v1/models/{model}/versions/{version}/features/{feature}": h.feature,
 		"GET /ai/v1/drift":                                                h.drift,
+		"GET /ai/v1/drift/compare":                                        h.compare,
 		"GET /ai/v1/metrics/catalogue":                                    h.catalogue,
 		"GET /ai/v1/baselines":                                            h.baselines,
 		"GET /ai/v1/baselines/{id}":                                       h.baseline,
@@ -171,6 +193,12 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusInternalServerError {
 		h.log.Error("A request failed", "path", r.URL.Path, "err", err)
 	}
+	if again, ok := errors.AsType[interface {
+		error
+		RetryAfter() time.Duration
+	}](err); ok && again.RetryAfter() > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(again.RetryAfter().Seconds())))
+	}
 	text, _ := encode(map[string]string{"error": err.Error()}) // A string can always be written.
 	write(w, status, text)
 }
@@ -213,6 +241,31 @@ func (h *handler) drift(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return h.Models.Drift(r.Context(), q)
+}
+
+// maxRows is more than any comparison takes.
+const maxRows = 10_000_000
+
+func (h *handler) compare(r *http.Request) (any, error) {
+	p := params{r.URL.Query()}
+	q := Comparison{
+		Service: p.optional("service"), Model: p.Get("model"), Version: p.optional("version"),
+		BaselineID: p.Get("baseline"), Presets: p.Values["preset"], Exclude: p.Values["exclude"],
+	}
+	for name, into := range map[string]*time.Time{
+		"baseline_since": &q.BaselineSince, "baseline_until": &q.BaselineUntil, "since": &q.Since, "until": &q.Until,
+	} {
+		t, err := p.time(name)
+		if err != nil {
+			return nil, err
+		}
+		*into = t
+	}
+	var err error
+	if q.Rows, err = p.count("rows", maxRows); err != nil {
+		return nil, err
+	}
+	return h.Comparer.Compare(r.Context(), q)
 }
 
 // service is the service that a request is about.

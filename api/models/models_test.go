@@ -25,9 +25,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/modelwatch/modelwatch/ai"
+	"github.com/modelwatch/modelwatch/ai/drift/compare"
 	"github.com/modelwatch/modelwatch/ai/status"
 	"github.com/modelwatch/modelwatch/api"
 	apimodels "github.com/modelwatch/modelwatch/api/models"
+	"github.com/modelwatch/modelwatch/app/comparison"
 	"github.com/modelwatch/modelwatch/evaluate/models"
 	"github.com/modelwatch/modelwatch/evaluate/models/memory"
 	"github.com/modelwatch/modelwatch/store/inferences/parquet"
@@ -116,7 +118,32 @@ func watched(t *testing.T) http.Handler {
 	a := models.Answers{Engine: e, Spool: t.TempDir(), Parquet: func(ctx context.Context, f *os.File, exclude []string) (io.ReadCloser, error) {
 		return parquet.Open(ctx, f, exclude)
 	}}
-	return apimodels.New(apimodels.Options{Models: a, Baselines: a})
+	return apimodels.New(apimodels.Options{Models: a, Baselines: a, Comparer: tables{}})
+}
+
+// tables compares two tables of its own, whatever is asked. That of real inferences is
+// app/comparison's.
+type tables struct{}
+
+func (tables) Compare(_ context.Context, q apimodels.Comparison) (any, error) {
+	var baseline, current compare.Table
+	for i := range 400 {
+		x := float64(i * 7919 % 50)
+		for t, inf := range map[*compare.Table]ai.Inference{
+			&baseline: {Features: []ai.Feature{{Name: "age", Value: ai.Number(x)}, {Name: "old", Value: ai.Bool(true)}, {Name: "zip", Value: ai.Number(1)}}},
+			&current:  {Features: []ai.Feature{{Name: "age", Value: ai.Number(x + 20)}, {Name: "new", Value: ai.Bool(true)}, {Name: "zip", Value: ai.String("a")}}},
+		} {
+			if err := t.Add(inf); err != nil {
+				return nil, err
+			}
+		}
+	}
+	report, err := compare.Compare(&baseline, &current, q.Presets)
+	if err != nil {
+		return nil, err
+	}
+	side := comparison.Side{BaselineID: q.BaselineID, Since: q.Since, Until: q.Until, Kept: 400, Inferences: 450.5, Compared: q.Rows}
+	return comparison.Answer{Service: "shop", Model: q.Model, Version: *q.Version, Baseline: side, Current: side, Notices: []string{"one"}, Report: *report}, nil
 }
 
 // document reads the description of the API and checks it.

@@ -162,11 +162,11 @@ func (c *Commands) open(file string) (io.Reader, func(), error) {
 }
 
 func (c *Commands) fromRange(ctx context.Context, s Source) error {
-	from, err := moment("--from", s.From)
+	from, err := Moment("--from", s.From)
 	if err != nil {
 		return err
 	}
-	to, err := moment("--to", s.To)
+	to, err := Moment("--to", s.To)
 	if err != nil {
 		return err
 	}
@@ -181,8 +181,8 @@ func (c *Commands) fromRange(ctx context.Context, s Source) error {
 	return c.make(ctx, remote.Request{Method: http.MethodPost, Path: path, Query: q}, document)
 }
 
-// moment reads how long ago, or leaves a time to the server.
-func moment(flag, s string) (string, error) {
+// Moment reads how long ago, or leaves a time to the server. Nothing means now.
+func Moment(flag, s string) (string, error) {
 	if s == "" || s == "now" {
 		return time.Now().UTC().Format(time.RFC3339), nil
 	}

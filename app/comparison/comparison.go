@@ -42,12 +42,8 @@ func Run(ctx context.Context, o Options) (drifted bool, err error) {
 	if len(o.Presets) == 0 {
 		o.Presets = []string{compare.Modelwatch}
 	}
-	for i, p := range o.Presets { // Before files are read, which may take long.
-		if !slices.Contains(compare.Presets(), p) {
-			return false, fmt.Errorf("--preset=%s is not known: use one of %s", p, strings.Join(compare.Presets(), ", "))
-		} else if slices.Contains(o.Presets[:i], p) {
-			return false, fmt.Errorf("--preset=%s is there twice", p)
-		}
+	if err := checkPresets("--preset", o.Presets); err != nil { // Before files are read, which may take long.
+		return false, err
 	}
 	baseline, err := o.read(ctx, "--baseline", o.Baseline)
 	if err != nil {
@@ -62,19 +58,40 @@ func Run(ctx context.Context, o Options) (drifted bool, err error) {
 		return false, err
 	}
 	if o.JSON {
-		in := json.NewEncoder(o.Out)
-		in.SetIndent("", "  ")
-		err = in.Encode(report)
+		err = printJSON(o.Out, report)
 	} else {
 		err = print(o.Out, report)
 	}
 	if err != nil {
 		return false, fmt.Errorf("print: %w", err)
 	}
-	if !report.Drift && !slices.ContainsFunc(report.Results, func(r compare.Result) bool { return r.Verdict != ai.VerdictUnknown }) {
-		return false, errors.New("no feature could be judged: both files need the same columns, and enough rows")
+	return outcome(report)
+}
+
+// checkPresets checks the presets that flag, or a parameter of that name, chose.
+func checkPresets(flag string, presets []string) error {
+	for i, p := range presets {
+		if !slices.Contains(compare.Presets(), p) {
+			return fmt.Errorf("%s=%s is not known: use one of %s", flag, p, strings.Join(compare.Presets(), ", "))
+		} else if slices.Contains(presets[:i], p) {
+			return fmt.Errorf("%s=%s is there twice", flag, p)
+		}
 	}
-	return report.Drift, nil
+	return nil
+}
+
+func printJSON(out io.Writer, doc any) error {
+	in := json.NewEncoder(out)
+	in.SetIndent("", "  ")
+	return in.Encode(doc)
+}
+
+// outcome says whether a report found drift; that nothing could be judged is an error.
+func outcome(r *compare.Report) (drifted bool, err error) {
+	if !r.Drift && !slices.ContainsFunc(r.Results, func(x compare.Result) bool { return x.Verdict != ai.VerdictUnknown }) {
+		return false, errors.New("no feature could be judged: both sides need the same features, and enough rows")
+	}
+	return r.Drift, nil
 }
 
 // read reads one file.
@@ -127,7 +144,7 @@ func (o *Options) read(ctx context.Context, flag, file string) (t *compare.Table
 			return nil, err
 		}
 		if err = t.Add(row.Inference); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: leave columns out with --exclude, or take a sample of the rows", err)
 		}
 	}
 	if t.Rows() == 0 {

@@ -37,3 +37,19 @@ func TestDriftIsNoFailure(t *testing.T) {
 	require.ErrorContains(t, err, "no such file")
 	require.NotErrorIs(t, err, errDrift)
 }
+
+// What is compared must be clear.
+func TestDriftOfWhat(t *testing.T) {
+	for want, args := range map[string][]string{
+		"say what is to be compared":     {},
+		"name both":                      {"--baseline=a.csv"},
+		"--baseline and --current are f": {"--baseline=a.csv", "--model=m"},
+		"connection refused":             {"--url=http://127.0.0.1:1", "--model=m", "--version=v1", "--since=1h"},
+	} {
+		cli := kingpin.New("modelwatch", "")
+		c := driftCommand(cli)
+		_, err := cli.Parse(append([]string{"drift", "compare"}, args...))
+		require.NoError(t, err)
+		require.ErrorContains(t, c.run(), want)
+	}
+}

@@ -10,12 +10,16 @@ import (
 	"github.com/modelwatch/modelwatch/store/inferences/seglog"
 )
 
-// Filter and Row are those of package raw.
+// These are those of package raw.
 type (
 	// Filter says which raw inferences to list.
 	Filter = raw.Filter
 	// Row is one raw inference.
 	Row = raw.Row
+	// Selection is the raw inferences of one model version in a span of time.
+	Selection = raw.Selection
+	// Extent says how much there is of a Selection.
+	Extent = raw.Extent
 )
 
 // ErrNoRaw is returned where raw inferences are turned off.
@@ -149,13 +153,35 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Row, error) {
 	if s.raw == nil {
 		return nil, ErrNoRaw
 	}
-	// A backlog is not waited for long.
+	s.exportSoon(ctx)
+	return s.raw.List(ctx, f)
+}
+
+// exportSoon brings raw inferences up to date for who wants to read them, but does not
+// wait for a backlog long.
+func (s *Store) exportSoon(ctx context.Context) {
 	short, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if err := s.ExportNow(short); err != nil && short.Err() == nil {
-		s.o.Logger.Warn("The newest inferences are not in the list", "err", err)
+		s.o.Logger.Warn("The newest raw inferences cannot be read yet", "err", err)
 	}
-	return s.raw.List(ctx, f)
+}
+
+// Extent counts the raw inferences of a selection, those accepted just now among them.
+func (s *Store) Extent(ctx context.Context, of Selection) (Extent, error) {
+	if s.raw == nil {
+		return Extent{}, ErrNoRaw
+	}
+	s.exportSoon(ctx)
+	return s.raw.Extent(ctx, of)
+}
+
+// Scan reads the features and the predictions of a selection, as raw.Store.Scan does.
+func (s *Store) Scan(ctx context.Context, of Selection, f func(features, prediction []byte) error) error {
+	if s.raw == nil {
+		return ErrNoRaw
+	}
+	return s.raw.Scan(ctx, of, f)
 }
 
 // Export writes raw inferences that the filter lets through as Parquet, those accepted

@@ -24,6 +24,13 @@ const (
 	valueBytes = 40
 )
 
+// LimitError says which limit a table is over. What to do about it depends on where the
+// rows come from.
+type LimitError struct{ text string }
+
+// Error implements error.
+func (e *LimitError) Error() string { return e.text }
+
 // Table is the rows of one side. The zero Table is empty and takes up to MaxValues.
 type Table struct {
 	// Limit takes the place of MaxValues.
@@ -53,8 +60,7 @@ var key = ai.Key{Service: "compared", Model: "compared"}
 func (t *Table) Rows() int { return t.records }
 
 // Add appends the features and the prediction of a row, which must be valid and belong to
-// the table from then on. The
-// error says which limit the table is over.
+// the table from then on. The error is a LimitError.
 func (t *Table) Add(inf ai.Inference) error {
 	limit := t.Limit
 	if limit == 0 {
@@ -76,11 +82,11 @@ func (t *Table) Add(inf ai.Inference) error {
 		features[i].Name = t.names[f.Name] // Rows of JSON have each name once more.
 	}
 	if t.weight > limit {
-		return fmt.Errorf("row %d is beyond %d values, the most that is compared: leave columns out with --exclude, or take a sample of the rows (each row counts one more, long texts and vectors one for each %d bytes)",
-			t.records+1, limit, valueBytes)
+		return &LimitError{fmt.Sprintf("row %d is beyond %d values, the most that is compared (each row counts one more, long texts and vectors one for each %d bytes)",
+			t.records+1, limit, valueBytes)}
 	}
 	if len(t.names) > MaxFeatures {
-		return fmt.Errorf("row %d is beyond %d features, the most that is compared: leave columns out with --exclude", t.records+1, MaxFeatures)
+		return &LimitError{fmt.Sprintf("row %d is beyond %d features, the most that is compared", t.records+1, MaxFeatures)}
 	}
 	t.rows = append(t.rows, row{features, inf.Prediction})
 	t.records++

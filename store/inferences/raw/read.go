@@ -136,7 +136,7 @@ func (s *Store) listDay(ctx context.Context, d *day, f *Filter, out []Row) (_ []
 		var ns int64
 		var duration, firstToken sql.NullFloat64
 		var status, input, output sql.NullInt64
-		var list texts
+		list := make(texts, len(textColumns))
 		if err := rows.Scan(&ns, &r.Failed, &r.Weight, &duration, &status, &input, &output, &firstToken, &list); err != nil {
 			return nil, err
 		}
@@ -205,27 +205,27 @@ var textColumns = [...]string{
 	"service", "model", "model_version", "endpoint", "request_id", "error", "features", "prediction", "probabilities", "tags",
 }
 
-// texts are the text columns of a row, which come as a list of bits. The driver
+// texts are text columns of a row, which come as a list of bits. The driver
 // reads texts of more than twelve bytes by way of an unaligned pointer, at which
 // a program that was built with the race detector stops; it reads bits another
 // way, and those in a list as they are.
-type texts [len(textColumns)][]byte
+type texts [][]byte
 
 // Scan implements sql.Scanner.
 func (t *texts) Scan(v any) error {
 	list, ok := v.([]any)
-	if !ok || len(list) != len(t) {
+	if !ok || len(list) != len(*t) {
 		return fmt.Errorf("texts come as %T", v)
 	}
 	for i := range list {
 		switch bits := list[i].(type) {
 		case nil:
-			t[i] = nil
+			(*t)[i] = nil
 		case duckdb.Bit:
 			if len(bits.Data) == 0 {
 				return errors.New("bits without a head")
 			}
-			t[i] = bits.Data[1:] // The first byte says how many bits are padding.
+			(*t)[i] = bits.Data[1:] // The first byte says how many bits are padding.
 		default:
 			return fmt.Errorf("text comes as %T", bits)
 		}
