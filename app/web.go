@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -138,20 +137,9 @@ func (a *App) routes(g gatherers) http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	for _, api := range []string{"/ai/", "/loki/", "/api/", "/otlp/", "/v1/", "/debug/", "/-/"} {
-		mux.HandleFunc(api, notFound)
-	}
 	// Every other path may be one of the page's own.
 	mux.Handle("/", ui.Handler(ui.Options{Prefix: a.url.Path, HSTS: hasTLS(a.config.Web.ConfigFile)}))
-	return mux
-}
-
-// notFound answers requests for paths of the APIs that do not exist, which
-// would otherwise get the page.
-func notFound(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusNotFound)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": "there is no " + r.Method + " " + r.URL.Path + ": see docs/configuration.md for the paths"})
+	return elsewhere(mux)
 }
 
 func (a *App) handleReload(w http.ResponseWriter, _ *http.Request) {

@@ -22,14 +22,18 @@ const maxHistoryAnswer = 5000
 //	POST /ai/v1/alerting/routes/test                 {labels, time?}: where such an alert goes
 //	POST /ai/v1/alerting/receivers/{name}/test       {labels?, annotations?, resolve?}: a test notification
 //
-// It expects the whole path. Errors are {"error": "..."}.
-func (m *Manager) Handler() http.Handler {
+// It expects the whole path, and leaves other paths and methods to whoever has
+// the mux. Errors are {"error": "..."}.
+func (m *Manager) Handler() *http.ServeMux {
 	mux := http.NewServeMux()
-	mux.Handle("GET /ai/v1/notifications", m.metrics.instrument("/ai/v1/notifications", http.HandlerFunc(m.serveHistory)))
-	mux.Handle("GET /ai/v1/alerting/routes", m.metrics.instrument("/ai/v1/alerting/routes", http.HandlerFunc(m.serveRoutes)))
-	mux.Handle("POST /ai/v1/alerting/routes/test", m.metrics.instrument("/ai/v1/alerting/routes/test", http.HandlerFunc(m.serveRouteTest)))
-	mux.Handle("POST /ai/v1/alerting/receivers/{name}/test", m.metrics.instrument("/ai/v1/alerting/receivers/{name}/test", http.HandlerFunc(m.serveReceiverTest)))
-	return m.limitBody(mux)
+	handle := func(method, path string, serve http.HandlerFunc) {
+		mux.Handle(method+" "+path, m.limitBody(m.metrics.instrument(path, serve)))
+	}
+	handle("GET", "/ai/v1/notifications", m.serveHistory)
+	handle("GET", "/ai/v1/alerting/routes", m.serveRoutes)
+	handle("POST", "/ai/v1/alerting/routes/test", m.serveRouteTest)
+	handle("POST", "/ai/v1/alerting/receivers/{name}/test", m.serveReceiverTest)
+	return mux
 }
 
 func (m *Manager) serveHistory(w http.ResponseWriter, r *http.Request) {

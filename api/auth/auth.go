@@ -75,7 +75,7 @@ type Auth struct {
 	perAddr *buckets
 	noise   *buckets
 	oidc    *oidcClient
-	handler http.Handler
+	handler *http.ServeMux
 
 	// change is held over every change, writing included.
 	change sync.Mutex

@@ -12,12 +12,12 @@ import (
 )
 
 // Handler serves /ai/v1/auth/. It stands behind Middleware, like everything else.
-func (a *Auth) Handler() http.Handler { return a.handler }
+func (a *Auth) Handler() *http.ServeMux { return a.handler }
 
 // maxBody bounds what these endpoints read.
 const maxBody = 16 << 10
 
-func (a *Auth) routes() http.Handler {
+func (a *Auth) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	const at = "/ai/v1/auth/"
 	handle := func(pattern string, f func(w http.ResponseWriter, r *http.Request) error) {
@@ -48,9 +48,6 @@ func (a *Auth) routes() http.Handler {
 	handle("POST "+at+"tokens", a.serveAddToken)
 	handle("DELETE "+at+"tokens/{id}", a.serveDeleteToken)
 	handle("GET "+at+"audit", a.serveAudit)
-	mux.HandleFunc(at, func(w http.ResponseWriter, r *http.Request) {
-		a.answer(w, http.StatusNotFound, problem{Error: fmt.Sprintf("there is no %s %s", r.Method, r.URL.Path), Code: "not_found"})
-	})
 	return mux
 }
 

@@ -51,7 +51,9 @@ type handler struct{ Options }
 //	GET  /ai/v1/config/files/{id}/versions/{version}     one of these, with its text
 //	POST /ai/v1/config/files/{id}/versions/{version}/restore   {tag, comment}: write it again
 //	GET  /ai/v1/config/schema/{kind}                     the settings of a kind of file
-func New(o Options) http.Handler {
+//
+// It leaves other paths and methods to whoever has the mux.
+func New(o Options) *http.ServeMux {
 	h := &handler{o}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ai/v1/config/files", h.list)
@@ -62,9 +64,6 @@ func New(o Options) http.Handler {
 	mux.HandleFunc("GET /ai/v1/config/files/{id}/versions/{version}", h.version)
 	mux.HandleFunc("POST /ai/v1/config/files/{id}/versions/{version}/restore", h.restore)
 	mux.HandleFunc("GET /ai/v1/config/schema/{kind}", h.schema)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusNotFound, failure{Error: "there is no " + r.Method + " " + r.URL.Path})
-	})
 	return mux
 }
 

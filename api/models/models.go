@@ -111,8 +111,9 @@ type handler struct {
 }
 
 // New returns the handler of everything under /ai/v1 that Models and Baselines
-// know. It expects the whole path.
-func New(o Options) http.Handler {
+// know. It expects the whole path, and leaves other paths and methods to whoever
+// has the mux.
+func New(o Options) *http.ServeMux {
 	if o.MaxDocument <= 0 {
 		o.MaxDocument = 64 << 20
 	}
