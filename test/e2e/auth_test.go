@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/http/cookiejar"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -303,6 +305,64 @@ func TestAuthRoles(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// The ports of the programs that modelwatch stands in for are no way around the
+// roles.
+func TestAuthOnCompatPorts(t *testing.T) {
+	t.Parallel()
+	// The ports are fixed, so the address is one that nobody else has.
+	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	dir := t.TempDir()
+	file := write(t, dir, "modelwatch.yml", authOn)
+	s := start(t, options{address: host + ":9090", args: []string{"--compat.ports", "--config.file=" + file, "--storage.path=" + filepath.Join(dir, "data")}})
+	admin := s.browser()
+	first := s.printedPassword()
+	admin.login("admin", first)
+	admin.change(first, adminPassword)
+	sessions := map[string]*who{"viewer": admin.user("vera", "viewer"), "editor": admin.user("ed", "editor"), "admin": admin}
+	tokens := map[string]string{}
+	for _, role := range []string{"ingest", "viewer", "editor", "admin"} {
+		tokens[role] = admin.token(role, "1h")
+	}
+	for _, port := range []string{"9093", "3100"} {
+		there := *s
+		there.url = "http://" + host + ":" + port
+		for _, c := range []struct{ method, path, body, may string }{
+			{"GET", "/ready", "", "nobody ingest viewer editor admin"},
+			{"GET", "/", "", "viewer editor admin"},
+			{"GET", "/metrics", "", "viewer editor admin"},
+			{"GET", "/api/v1/query?query=up", "", "viewer editor admin"},
+			{"GET", "/api/v2/alerts", "", "viewer editor admin"},
+			{"POST", "/api/v2/alerts", "[]", "editor admin"},
+			{"POST", "/api/v2/silences", "{}", "editor admin"},
+			{"DELETE", "/api/v2/silence/none", "", "editor admin"},
+			{"GET", "/loki/api/v1/labels", "", "viewer editor admin"},
+			{"GET", "/loki/api/v1/query_range?query=%7Ba%3D%22b%22%7D", "", "viewer editor admin"},
+			{"POST", "/loki/api/v1/push", `{"streams":[]}`, "ingest editor admin"},
+			{"POST", "/loki/api/v1/delete", "", "admin"},
+			{"GET", "/ai/v1/auth/users", "", "admin"},
+			{"POST", "/-/reload", "", "admin"},
+		} {
+			ask := func(role string, w *who) {
+				got, text := w.ask(c.method, c.path, c.body)
+				may := slices.Contains(strings.Fields(c.may), role)
+				require.Equal(t, may, got != 401 && got != 403, "%s at %s with %s %s: %d %s", role, port, c.method, c.path, got, text)
+			}
+			ask("nobody", there.nobody())
+			for role, token := range tokens {
+				ask(role, there.bearer(token))
+			}
+			for role, w := range sessions { // Browsers send cookies to all ports of a host.
+				here := *w
+				here.s = &there
+				ask(role, &here)
+			}
+		}
+	}
+	// What was refused there is in the log with the rest.
+	_, log := admin.ask("GET", "/ai/v1/auth/audit", "")
+	require.Contains(t, log, "/-/reload")
 }
 
 func TestAuthTokensEnd(t *testing.T) {
