@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -172,6 +173,36 @@ func TestTablesHaveAHead(t *testing.T) {
 		}
 	}
 	require.Greater(t, found, 20)
+}
+
+// flanks tells whether asterisks between two texts can begin (or, mirrored, end)
+// bold text: not before a space, and before a mark only behind a space or mark.
+func flanks(outside, inside rune) bool {
+	isMark := func(r rune) bool { return unicode.IsPunct(r) || unicode.IsSymbol(r) }
+	return !unicode.IsSpace(inside) && (!isMark(inside) || unicode.IsSpace(outside) || isMark(outside))
+}
+
+// Chinese has no spaces, so that a full stop within bold text keeps it from
+// ending, and the asterisks are shown as they are.
+func TestBoldTextEnds(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, p := range readPages(t) {
+		for paragraph := range strings.SplitSeq(span.ReplaceAllString(p.prose(), "`code`"), "\n\n") {
+			parts := strings.Split("\n"+paragraph+"\n", "**")
+			for i := 1; i+1 < len(parts); i += 2 {
+				found++
+				before, _ := utf8.DecodeLastRuneInString(parts[i-1])
+				first, _ := utf8.DecodeRuneInString(parts[i])
+				last, _ := utf8.DecodeLastRuneInString(parts[i])
+				after, _ := utf8.DecodeRuneInString(parts[i+1])
+				if !flanks(before, first) || !flanks(after, last) {
+					t.Errorf("%s: this is not shown in bold: write marks outside of the asterisks, or a space: %c**%s**%c", p.name, before, parts[i], after)
+				}
+			}
+		}
+	}
+	require.Greater(t, found, 100)
 }
 
 // fragmentName is the kind of a change, and what it is about.
