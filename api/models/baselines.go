@@ -122,7 +122,12 @@ func (h *handler) delete(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) export(w http.ResponseWriter, r *http.Request) {
-	text, err := h.Baselines.Export(r.Context(), r.PathValue("id"))
+	records, err := params{r.URL.Query()}.flag("records", true)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	text, err := h.Baselines.Export(r.Context(), r.PathValue("id"), records)
 	if err != nil {
 		h.fail(w, r, err)
 		return

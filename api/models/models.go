@@ -88,7 +88,8 @@ type Baselines interface {
 	Confirm(ctx context.Context, id string) (any, error)
 	Activate(ctx context.Context, id string) (any, error)
 	Delete(ctx context.Context, id string) error
-	Export(ctx context.Context, id string) ([]byte, error)
+	// Export returns a document, with the single records of the baseline or without.
+	Export(ctx context.Context, id string, records bool) ([]byte, error)
 	// Import takes an exported document; fields of key that are not empty win over it.
 	Import(ctx context.Context, document []byte, key ai.Key, activate bool) (any, error)
 	FromRange(ctx context.Context, o Origin, from, to time.Time) (any, error)

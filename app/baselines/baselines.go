@@ -329,8 +329,12 @@ func (c *Commands) Delete(ctx context.Context, id string) error {
 }
 
 // Export writes a baseline to a file, whole or not at all; an empty name or - means Out.
-func (c *Commands) Export(ctx context.Context, id, file string) error {
+// The single records that it has are in it unless bare is set.
+func (c *Commands) Export(ctx context.Context, id, file string, bare bool) error {
 	q := remote.Request{Path: one(id, "/export")}
+	if bare {
+		q.Query = url.Values{"records": {"false"}}
+	}
 	if file == "" || file == "-" {
 		_, err := c.Client.Download(ctx, q, c.Out)
 		return err

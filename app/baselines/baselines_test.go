@@ -107,17 +107,21 @@ func TestLifeOfABaseline(t *testing.T) {
 	require.Contains(t, d.said(t, d.Confirm(t.Context(), first)), "note      March\n")
 
 	file := filepath.Join(t.TempDir(), "b.json")
-	require.NoError(t, d.Export(t.Context(), first, file))
+	require.NoError(t, d.Export(t.Context(), first, file, false))
+	whole, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(whole), `"sample"`)
 	text = d.said(t, d.Import(t.Context(), file, baselines.Key{Version: "v2"}, false))
 	require.Contains(t, text, "Baseline 1 of shop/ranker@v2: ")
-	require.NoError(t, d.Export(t.Context(), first, "-"))
+	require.NoError(t, d.Export(t.Context(), first, "-", true))
 	exported := d.said(t, nil)
 	require.Contains(t, exported, `"format"`)
+	require.NotContains(t, exported, `"sample"`)
 
 	require.ErrorContains(t, d.Delete(t.Context(), second), "is in use: activate another one of shop/ranker@v1 first (409 Conflict)")
 	require.Equal(t, "Deleted "+first+".\n", d.said(t, d.Delete(t.Context(), first)))
 	require.ErrorContains(t, d.Show(t.Context(), first), "there is no baseline "+first)
-	require.ErrorContains(t, d.Export(t.Context(), first, filepath.Join(t.TempDir(), "x")), "404 Not Found")
+	require.ErrorContains(t, d.Export(t.Context(), first, filepath.Join(t.TempDir(), "x"), false), "404 Not Found")
 
 	d.JSON = true
 	require.Contains(t, d.said(t, d.Show(t.Context(), second)), `"model": "ranker"`)

@@ -2,16 +2,15 @@ package comparison
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/modelwatch/modelwatch/ai"
 	"github.com/modelwatch/modelwatch/ai/drift/compare"
+	"github.com/modelwatch/modelwatch/app/inference"
 	"github.com/modelwatch/modelwatch/evaluate/models"
 	store "github.com/modelwatch/modelwatch/store/inferences"
 )
@@ -231,9 +230,13 @@ func (l *Live) read(ctx context.Context, key ai.Key, side *Side, q *Query, what 
 	t := &compare.Table{Limit: l.Limit}
 	names := make(map[string]string)
 	err = l.rows.Scan(ctx, of, func(features, prediction []byte) error {
-		inf, err := inferenceOf(features, prediction, names, q.Exclude)
+		inf, err := inference.Decode(features, prediction, names)
 		if err != nil {
 			return err
+		}
+		inf.Features = slices.DeleteFunc(inf.Features, func(f ai.Feature) bool { return slices.Contains(q.Exclude, f.Name) })
+		if slices.Contains(q.Exclude, ai.PredictionFeature) {
+			inf.Prediction = ai.Value{}
 		}
 		return t.Add(inf)
 	})
@@ -248,34 +251,6 @@ func (l *Live) read(ctx context.Context, key ai.Key, side *Side, q *Query, what 
 	}
 	side.Compared = t.Rows()
 	return t, nil
-}
-
-// inferenceOf reads what was kept of an inference. Names that are there already are used
-// again.
-func inferenceOf(features, prediction []byte, names map[string]string, exclude []string) (inf ai.Inference, err error) {
-	if len(features) > 0 {
-		var values map[string]ai.Value
-		if err := json.Unmarshal(features, &values); err != nil {
-			return inf, fmt.Errorf("features of a raw inference: %w", err)
-		}
-		inf.Features = make([]ai.Feature, 0, len(values))
-		for name, v := range values {
-			if slices.Contains(exclude, name) {
-				continue
-			}
-			if _, known := names[name]; !known {
-				names[name] = name
-			}
-			inf.Features = append(inf.Features, ai.Feature{Name: names[name], Value: v})
-		}
-		slices.SortFunc(inf.Features, func(a, b ai.Feature) int { return strings.Compare(a.Name, b.Name) })
-	}
-	if len(prediction) > 0 && !slices.Contains(exclude, ai.PredictionFeature) {
-		if err := json.Unmarshal(prediction, &inf.Prediction); err != nil {
-			return inf, fmt.Errorf("prediction of a raw inference: %w", err)
-		}
-	}
-	return inf, nil
 }
 
 // refusal is an error of the sender, with the status that HTTP has for it.

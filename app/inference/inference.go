@@ -81,6 +81,7 @@ func (p *Pipeline) open() (err error) {
 	p.Engine, err = models.New(models.Options{
 		Drift: c.DriftOptions(), Quality: c.QualityOptions(), Performance: c.PerformanceSettings(), NoClassifier: !*c.Drift.Classifier, Models: byModel(c),
 		Private:   private(c.Raw),
+		Records:   p.records,
 		Profiles:  profiles{o.State},
 		Baselines: baselines{o.State},
 		Windows:   models.Windows{Length: time.Duration(c.Window), Lateness: time.Duration(c.Lateness)},

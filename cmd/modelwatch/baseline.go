@@ -73,7 +73,8 @@ func baselineCommands(cli *kingpin.Application) []command {
 	export := b.Command("export", "Write a baseline as JSON.")
 	exported := id(export)
 	to := export.Flag("file", "File to write (default the standard output).").String()
-	add(export, func(ctx context.Context, c *baselines.Commands) error { return c.Export(ctx, *exported, *to) })
+	bare := export.Flag("without-records", "Leave out the few single records that it has, without which all features are not judged together.").Bool()
+	add(export, func(ctx context.Context, c *baselines.Commands) error { return c.Export(ctx, *exported, *to, *bare) })
 
 	imported := b.Command("import", "Take an exported baseline as a new one.")
 	from := imported.Flag("file", "File to read; - reads the standard input.").String()

@@ -113,8 +113,8 @@ func (a Answers) Delete(ctx context.Context, id string) error {
 }
 
 // Export answers GET /ai/v1/baselines/{id}/export.
-func (a Answers) Export(ctx context.Context, id string) ([]byte, error) {
-	return a.Engine.ExportBaseline(ctx, id)
+func (a Answers) Export(ctx context.Context, id string, records bool) ([]byte, error) {
+	return a.Engine.ExportBaseline(ctx, id, records)
 }
 
 // Import answers POST /ai/v1/baselines with an exported document.

@@ -119,7 +119,7 @@ type document struct {
 	Sample      *storedSample      `json:"sample,omitempty"`
 }
 
-// storedSample is the sample of a stored baseline; it is not exported.
+// storedSample is the sample of a stored baseline.
 type storedSample struct {
 	Features []string `json:"features"`
 	Rows     [][]byte `json:"rows"`
@@ -503,8 +503,9 @@ func (e *Engine) keepLabels(ctx context.Context, key ai.Key) error {
 	return nil
 }
 
-// ExportBaseline returns a baseline as a JSON document that ImportBaseline reads.
-func (e *Engine) ExportBaseline(ctx context.Context, id string) ([]byte, error) {
+// ExportBaseline returns a baseline as a JSON document that ImportBaseline reads, with
+// the few single records that it has, or without.
+func (e *Engine) ExportBaseline(ctx context.Context, id string, records bool) ([]byte, error) {
 	info, err := e.info(id)
 	if err != nil {
 		return nil, err
@@ -518,7 +519,9 @@ func (e *Engine) ExportBaseline(ctx context.Context, id string) ([]byte, error) 
 		}
 	}
 	shown := *b
-	shown.sample = nil // Exports hold no records.
+	if !records {
+		shown.sample = nil
+	}
 	return encodeBaseline(&shown)
 }
 
@@ -529,7 +532,9 @@ func (e *Engine) ImportBaseline(ctx context.Context, data []byte, key ai.Key, ac
 	if err != nil {
 		return BaselineInfo{}, &Error{http.StatusBadRequest, err}
 	}
-	b.sample = nil
+	if b.sample, err = b.sample.taken(b.Baseline, e.opt.Private); err != nil {
+		return BaselineInfo{}, badRequest("decode baseline: %w", err)
+	}
 	to := ai.Key{
 		Service: cmp.Or(key.Service, b.Key.Service), Model: cmp.Or(key.Model, b.Key.Model), Version: cmp.Or(key.Version, b.Key.Version),
 	}

@@ -137,12 +137,12 @@ func (e *Engine) CreateBaselineFromRange(ctx context.Context, n NewBaseline, fro
 		return BaselineInfo{}, notFound("%s has no stored windows between %s and %s: GET /ai/v1/models/%s/versions/%s shows those it has",
 			n.Key, from.Format(time.RFC3339), to.Format(time.RFC3339), n.Key.Model, versionPath(n.Key.Version))
 	}
-	e.baselining.Lock()
-	defer e.baselining.Unlock()
-	b, err := e.sumBaseline(ctx, n, windows)
+	b, err := e.sumBaseline(ctx, n, windows) // Judging does not wait for what it reads.
 	if err != nil {
 		return BaselineInfo{}, err
 	}
+	e.baselining.Lock()
+	defer e.baselining.Unlock()
 	if err := e.store(ctx, b, n.Activate); err != nil {
 		return BaselineInfo{}, err
 	}
@@ -252,7 +252,6 @@ func (e *Engine) sumBaseline(ctx context.Context, n NewBaseline, windows []store
 	if sum.Inputs == 0 {
 		return nil, badRequest("the windows between %s and %s hold no records", b.info.From.Format(time.RFC3339), b.info.To.Format(time.RFC3339))
 	}
-	e.addLabels(n.Key, b)
 	if left > 0 {
 		n.Note = joinNotes(n.Note, fmt.Sprintf("%d records of that time are not in it, for they were counted in the bins of another baseline", left))
 	}
@@ -274,6 +273,8 @@ func (e *Engine) sumBaseline(ctx context.Context, n NewBaseline, windows []store
 	if err := b.Validate(); err != nil {
 		return nil, fmt.Errorf("baseline of a range: %w", err)
 	}
+	b.sample = e.sampleOfSpan(ctx, b)
+	e.addLabels(n.Key, b)
 	b.refresh()
 	return b, nil
 }

@@ -177,7 +177,7 @@ func TestRunBesideQuestions(t *testing.T) {
 				for _, b := range e.Baselines(ai.Key{}) {
 					_, _ = e.ConfirmBaseline(ctx, b.ID)
 					_, _ = e.ActivateBaseline(ctx, b.ID)
-					text, err := e.ExportBaseline(ctx, b.ID)
+					text, err := e.ExportBaseline(ctx, b.ID, true)
 					if err == nil && len(e.Baselines(ai.Key{})) < 4 {
 						_, _ = e.ImportBaseline(ctx, text, ai.Key{}, true)
 					}
@@ -209,7 +209,7 @@ func TestBaselineRoundTrip(t *testing.T) {
 	}
 	from := e.Baselines(ai.Key{Version: "v1"})[0]
 	require.Positive(t, from.Labelled)
-	text, err := e.ExportBaseline(t.Context(), from.ID)
+	text, err := e.ExportBaseline(t.Context(), from.ID, true)
 	require.NoError(t, err)
 
 	other := new(memory.Store)
@@ -220,7 +220,7 @@ func TestBaselineRoundTrip(t *testing.T) {
 	require.Equal(t, "v2", to.Version)
 	require.Equal(t, from.Rows, to.Rows)
 	require.Equal(t, from.Labelled, to.Labelled)
-	again, err := f.ExportBaseline(t.Context(), to.ID)
+	again, err := f.ExportBaseline(t.Context(), to.ID, true)
 	require.NoError(t, err)
 	require.Contains(t, string(again), `"performance"`)
 

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,9 @@ type Options struct {
 	// Private reports whether values of a feature must not be kept; nil means that all
 	// may.
 	Private func(feature string) bool
+	// Records reads about so many single inferences of a version's past that are kept,
+	// evenly, with their features, oldest first; until is not in. Nil means that none are.
+	Records func(ctx context.Context, key ai.Key, since, until time.Time, about int, f func(*ai.Inference)) error
 	// Models are judged otherwise, by name.
 	Models map[string]Judging
 	Status status.Options

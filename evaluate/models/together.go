@@ -1,6 +1,8 @@
 package models
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -98,6 +100,71 @@ func (s *sample) values() [][]ai.Value {
 // sampleOf returns a sample of the collected records for the baseline made of them;
 // nil where they have no feature that may be kept.
 func (c *collector) sampleOf(b *ai.Baseline, private func(string) bool) *sample {
+	s := sampleFor(b, private)
+	if s == nil {
+		return nil
+	}
+	for _, row := range c.rows {
+		if inf, err := decodeRow(row); err == nil {
+			s.add(inf, togetherBytes)
+		}
+	}
+	return s
+}
+
+// sampleOfSpan returns a sample of the single inferences that are kept of the span of a
+// baseline; nil where there are none.
+func (e *Engine) sampleOfSpan(ctx context.Context, b *baseline) *sample {
+	s := sampleFor(b.Baseline, e.opt.Private)
+	if s == nil || e.opt.Records == nil {
+		return nil
+	}
+	err := e.opt.Records(ctx, b.Key, b.info.From, b.info.To.Add(1), 10*togetherRows, func(inf *ai.Inference) { s.add(inf, togetherBytes) })
+	if err != nil {
+		e.log.Warn("A baseline has no single records to judge all features together by", "baseline", b.ID, "model", b.Key.String(), "err", err)
+		return nil
+	}
+	if len(s.Rows) == 0 {
+		return nil
+	}
+	return s
+}
+
+// taken checks a sample of an imported document, and leaves out what is private here;
+// nil where nothing is left.
+func (s *sample) taken(b *ai.Baseline, private func(string) bool) (*sample, error) {
+	if s == nil {
+		return nil, nil
+	}
+	if len(s.Rows) > togetherRows || len(s.Features) > togetherFeatures {
+		return nil, fmt.Errorf("sample: it has %d rows of %d features, the limits are %d and %d", len(s.Rows), len(s.Features), togetherRows, togetherFeatures)
+	}
+	for i, name := range s.Features {
+		if f := b.Features[name]; f == nil || ai.Derived(name) || f.Kind == ai.KindVector || slices.Contains(s.Features[:i], name) {
+			return nil, fmt.Errorf("sample: %q is no feature of the baseline that it can have, or is there twice", name)
+		}
+	}
+	rows := s.values()
+	if len(rows) < len(s.Rows) {
+		return nil, fmt.Errorf("sample: %d of %d rows are damaged", len(s.Rows)-len(rows), len(s.Rows))
+	}
+	out := newSample(slices.DeleteFunc(slices.Clone(s.Features), func(name string) bool { return private != nil && private(name) }))
+	for _, row := range rows {
+		inf := ai.Inference{Features: make([]ai.Feature, 0, len(row))}
+		for i, v := range row {
+			inf.Features = append(inf.Features, ai.Feature{Name: s.Features[i], Value: v})
+		}
+		out.add(&inf, togetherBytes)
+	}
+	if len(out.Features) == 0 || len(out.Rows) == 0 {
+		return nil, nil
+	}
+	return out, nil
+}
+
+// sampleFor returns an empty sample of the features of a baseline that may be kept; nil
+// where there are none.
+func sampleFor(b *ai.Baseline, private func(string) bool) *sample {
 	var features []string
 	for name, f := range b.Features {
 		if !ai.Derived(name) && f.Kind != ai.KindVector && (private == nil || !private(name)) {
@@ -114,13 +181,7 @@ func (c *collector) sampleOf(b *ai.Baseline, private func(string) bool) *sample 
 	if len(features) == 0 {
 		return nil
 	}
-	s := newSample(features)
-	for _, row := range c.rows {
-		if inf, err := decodeRow(row); err == nil {
-			s.add(inf, togetherBytes)
-		}
-	}
-	return s
+	return newSample(features)
 }
 
 // observe adds a record to the sample of a window, as far as the memory of all windows
@@ -177,7 +238,7 @@ func (e *Engine) together(j *judge, w *closedWindow, now time.Time) (r drift.Res
 	r = drift.Result{Feature: ai.AllFeatures, Verdict: ai.VerdictUnknown, Method: drift.MethodClassifier, Direction: ai.Above}
 	switch {
 	case w.baseline.sample == nil:
-		r.Reason = "the baseline has no single records to compare with: those that are made of a file or automatically have"
+		r.Reason = "the baseline has no single records to compare with: " + whyNoRecords(w.baseline.Source)
 		return r, true
 	case w.sample == nil || w.profile.Inputs < uint64(j.Drift.MinRows):
 		return r, false
@@ -206,4 +267,12 @@ func (e *Engine) together(j *judge, w *closedWindow, now time.Time) (r drift.Res
 		}}
 	}
 	return res, true
+}
+
+// whyNoRecords says why a baseline has no sample.
+func whyNoRecords(source ai.Source) string {
+	if source == ai.SourceRange {
+		return "none of its span were kept when it was made (inferences.raw), or it was imported from an export without them"
+	}
+	return "it was imported from an export without them, or may keep no feature (inferences.raw.exclude, inferences.raw.hash)"
 }

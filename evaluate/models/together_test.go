@@ -1,6 +1,7 @@
 package models_test
 
 import (
+	"context"
 	"encoding/json"
 	"math/rand/v2"
 	"testing"
@@ -102,7 +103,8 @@ func TestFeaturesThatNoLongerGoTogether(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(text), ai.AllFeatures)
 
-	// A restart knows it too. Exports hold no records, and what is private is nowhere.
+	// A restart knows it too. What is private is nowhere, and exports can be had without
+	// records.
 	state, err := e.Checkpoint()
 	require.NoError(t, err)
 	again, err := models.New(o)
@@ -112,46 +114,142 @@ func TestFeaturesThatNoLongerGoTogether(t *testing.T) {
 	is, _ := all(again)
 	require.Equal(t, was, is)
 	id := e.Baselines(key)[0].ID
-	exported, err := e.ExportBaseline(t.Context(), id)
+	bare, err := e.ExportBaseline(t.Context(), id, false)
 	require.NoError(t, err)
-	require.NotContains(t, string(exported), `"sample"`)
+	require.NotContains(t, string(bare), `"sample"`)
+	exported, err := e.ExportBaseline(t.Context(), id, true)
+	require.NoError(t, err)
+	require.Contains(t, string(exported), `"sample":{"features":["a","b","city"]`)
+	require.Less(t, len(exported)-len(bare), 512<<10)
 	kept, ok, err := store.Baseline(t.Context(), id)
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.Contains(t, string(kept.Data), `"sample":{"features":["a","b","city"]`)
 }
 
-// A file brings records to compare with, an imported document does not, and says so.
-func TestTogetherNeedsRecords(t *testing.T) {
-	t.Parallel()
-	c := &clock{midnight}
-	store := new(memory.Store)
-	e, err := models.New(models.Options{Profiles: store, Baselines: store, Clock: c.time, Auto: models.Auto{Records: 300}})
-	require.NoError(t, err)
-	traffic := &traffic{key: ai.Key{Service: "shop", Model: "ranker"}, features: 3, latency: 0.1}
-	rng := rand.New(rand.NewPCG(1, 2))
-	play := func(minutes int) {
-		for range minutes * 60 {
-			for range 3 {
-				e.Consume([]ai.Inference{traffic.inference(rng, c.now, 0)})
-			}
-			c.now = c.now.Add(time.Second)
-			e.Tick(c.now)
-		}
+// quiet is a version whose records are consumed until a window is judged.
+type quiet struct {
+	*traffic
+	c   *clock
+	e   *models.Engine
+	rng *rand.Rand
+}
+
+func newQuiet(t *testing.T, change func(*models.Options)) *quiet {
+	t.Helper()
+	q := &quiet{
+		traffic: &traffic{key: ai.Key{Service: "shop", Model: "ranker"}, features: 3, latency: 0.1}, c: &clock{midnight}, rng: rand.New(rand.NewPCG(1, 2)),
 	}
-	play(3)
-	document, err := e.ExportBaseline(t.Context(), e.Baselines(traffic.key)[0].ID)
+	store := new(memory.Store)
+	o := models.Options{Profiles: store, Baselines: store, Clock: q.c.time, Auto: models.Auto{Records: 300}}
+	if change != nil {
+		change(&o)
+	}
+	var err error
+	q.e, err = models.New(o)
 	require.NoError(t, err)
-	_, err = e.ImportBaseline(t.Context(), document, ai.Key{}, true)
+	return q
+}
+
+func (q *quiet) play(minutes int) {
+	for range minutes * 60 {
+		for range 3 {
+			q.e.Consume([]ai.Inference{q.inference(q.rng, q.c.now, 0)})
+		}
+		q.c.now = q.c.now.Add(time.Second)
+		q.e.Tick(q.c.now)
+	}
+}
+
+// together is the newest verdict on all features.
+func (q *quiet) together(t *testing.T) drift.Result {
+	t.Helper()
+	view, err := q.e.Features(t.Context(), q.key)
 	require.NoError(t, err)
-	play(3)
-	view, err := e.Features(t.Context(), traffic.key)
-	require.NoError(t, err)
-	reason := ""
 	for _, f := range view.Features {
 		if f.Feature == ai.AllFeatures {
-			reason = f.Reason
+			return f.Result
 		}
 	}
-	require.Contains(t, reason, "the baseline has no single records to compare with")
+	return drift.Result{}
+}
+
+// An imported document brings its records, unless it has none, which is said, or they
+// are private here.
+func TestTogetherNeedsRecords(t *testing.T) {
+	t.Parallel()
+	q := newQuiet(t, nil)
+	q.play(3)
+	id := q.e.Baselines(q.key)[0].ID
+	document, err := q.e.ExportBaseline(t.Context(), id, false)
+	require.NoError(t, err)
+	_, err = q.e.ImportBaseline(t.Context(), document, ai.Key{}, true)
+	require.NoError(t, err)
+	q.play(3)
+	require.Equal(t, ai.VerdictUnknown, q.together(t).Verdict)
+	require.Contains(t, q.together(t).Reason, "the baseline has no single records to compare with: it was imported from an export without them")
+
+	document, err = q.e.ExportBaseline(t.Context(), id, true)
+	require.NoError(t, err)
+	_, err = q.e.ImportBaseline(t.Context(), document, ai.Key{}, true)
+	require.NoError(t, err)
+	q.play(3)
+	require.Equal(t, ai.VerdictNone, q.together(t).Verdict, q.together(t).Reason)
+
+	private := newQuiet(t, func(o *models.Options) { o.Private = func(feature string) bool { return feature == "x001" } })
+	info, err := private.e.ImportBaseline(t.Context(), document, ai.Key{}, true)
+	require.NoError(t, err)
+	again, err := private.e.ExportBaseline(t.Context(), info.ID, true)
+	require.NoError(t, err)
+	require.Contains(t, string(document), `"sample":{"features":["x000","x001","x002"]`)
+	require.Contains(t, string(again), `"sample":{"features":["x000","x002"]`)
+
+	var doc map[string]any
+	require.NoError(t, json.Unmarshal(document, &doc))
+	for want, change := range map[string]func(s map[string]any){
+		"sample: 1 of ":              func(s map[string]any) { s["rows"].([]any)[0] = "AQ==" },
+		"the limits are 150 and 200": func(s map[string]any) { s["rows"] = append(s["rows"].([]any), s["rows"].([]any)...) },
+		`sample: "height" is no`:     func(s map[string]any) { s["features"].([]any)[0] = "height" },
+	} {
+		require.NoError(t, json.Unmarshal(document, &doc))
+		change(doc["sample"].(map[string]any))
+		text, err := json.Marshal(doc)
+		require.NoError(t, err)
+		_, err = q.e.ImportBaseline(t.Context(), text, ai.Key{}, false)
+		require.ErrorContains(t, err, want)
+	}
+}
+
+// A baseline of a past span has records where those of the span are kept, and says so
+// where they are not.
+func TestTogetherOfASpan(t *testing.T) {
+	t.Parallel()
+	var kept []ai.Inference
+	q := newQuiet(t, func(o *models.Options) {
+		o.Records = func(_ context.Context, key ai.Key, since, until time.Time, about int, f func(*ai.Inference)) error {
+			for i := range kept {
+				if at := kept[i].Timestamp; kept[i].Key() == key && !at.Before(since) && at.Before(until) {
+					f(&kept[i])
+				}
+			}
+			return nil
+		}
+	})
+	q.play(5)
+	n := models.NewBaseline{Key: q.key, Activate: true}
+	_, err := q.e.CreateBaselineFromRange(t.Context(), n, midnight.Add(time.Minute), midnight.Add(4*time.Minute))
+	require.NoError(t, err)
+	q.play(3)
+	require.Equal(t, ai.VerdictUnknown, q.together(t).Verdict)
+	require.Contains(t, q.together(t).Reason, "none of its span were kept when it was made (inferences.raw)")
+
+	for i := range 600 {
+		kept = append(kept, q.inference(q.rng, midnight.Add(time.Duration(i)*time.Second), 0))
+	}
+	_, err = q.e.CreateBaselineFromRange(t.Context(), n, midnight.Add(time.Minute), midnight.Add(4*time.Minute))
+	require.NoError(t, err)
+	q.play(3)
+	r := q.together(t)
+	require.Equal(t, ai.VerdictNone, r.Verdict, r.Reason)
+	require.Greater(t, r.BaselineRows, uint64(100))
 }
