@@ -158,7 +158,7 @@ export const editWords = words(
     newRule: '新建告警规则',
     files: '配置文件',
     routes: '编辑路由和接收器',
-    scraping: '编辑抓取作业',
+    scraping: '编辑抓取任务',
     allFiles: '全部配置文件',
   },
 );
