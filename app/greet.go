@@ -76,8 +76,12 @@ func (a *App) greet(w io.Writer) {
 	}
 	fmt.Fprintf(w, "  data      %s\n\n", c.Storage.Path)
 	fmt.Fprintf(w, "Try next:\n")
-	fmt.Fprintf(w, "  curl '%s/api/v1/query?query=up'\n", a.URL())
-	fmt.Fprintf(w, "  curl '%s/api/v1/targets'\n", a.URL())
+	as := ""
+	if c.Web.Auth.Enabled || len(readWebConfig(c.Web.ConfigFile).Users) > 0 {
+		as = "-u NAME "
+	}
+	fmt.Fprintf(w, "  curl %s'%s/api/v1/query?query=up'\n", as, a.URL())
+	fmt.Fprintf(w, "  curl %s'%s/api/v1/targets'\n", as, a.URL())
 	if c.Metrics.ConfigFile == "" {
 		fmt.Fprintf(w, "  modelwatch serve --prometheus.config=prometheus.yml --alertmanager.config=alertmanager.yml\n")
 	}

@@ -194,6 +194,7 @@ func TestAuthFirstStart(t *testing.T) {
 
 	// A session and the password outlive a restart; none is printed again.
 	s.stop()
+	require.Contains(t, s.out.String(), "curl -u NAME '"+s.url+"/api/v1/targets'", "what is proposed must work")
 	s2 := start(t, options{args: args})
 	b.s = s2
 	b.want(200, "GET", "/metrics", "")
