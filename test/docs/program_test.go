@@ -114,6 +114,35 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 }
 
+// settingSpan is a setting, or a section of settings, as pages name it.
+var settingSpan = regexp.MustCompile(`^(web|storage|metrics|alerting|logs|inferences|collect)\.[a-z_]+(\.[a-z_]+)*(: .*)?$`)
+
+// ofPrometheus are settings of prometheus.yml that look like some of ours.
+var ofPrometheus = []string{"alerting.alertmanagers", "storage.exemplars"}
+
+// Pages name no settings that do not exist.
+func TestNamedSettingsExist(t *testing.T) {
+	t.Parallel()
+	known := map[string]string{}
+	settings("", reflect.ValueOf(*config.Default()), known)
+	named := 0
+	for _, p := range readPages(t) {
+		for _, s := range p.spans() {
+			if !settingSpan.MatchString(s) || slices.Contains(ofPrometheus, s) {
+				continue
+			}
+			named++
+			name, _, _ := strings.Cut(s, ":")
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(known)), func(k string) bool {
+				return k == name || strings.HasPrefix(k, name+".") || strings.HasPrefix(k, name+"[]")
+			}) {
+				t.Errorf("%s: there is no setting `%s`", p.name, s)
+			}
+		}
+	}
+	require.Greater(t, named, 50)
+}
+
 // flags lists the flags of the command line from the source of its package.
 func flags(t *testing.T) map[string]bool {
 	t.Helper()
