@@ -41,6 +41,7 @@ type App struct {
 	opts      Options
 	config    *config.Config
 	logger    *slog.Logger
+	logLevel  *slog.LevelVar
 	cleanups  cleanups
 	readiness telemetry.Readiness
 	registry  *prometheus.Registry
@@ -75,10 +76,9 @@ type App struct {
 // and serves nothing before Start. On error all that was opened is closed
 // again.
 func New(opts Options) (*App, error) {
-	fewArenas()
 	a := &App{opts: opts, serveErr: make(chan error, 1), registry: prometheus.NewRegistry()}
 	var err error
-	if a.logger, err = telemetry.NewLogger(opts.Stderr, telemetry.LogOptions{Level: opts.LogLevel, Format: opts.LogFormat}); err != nil {
+	if a.logger, a.logLevel, err = telemetry.NewLogger(opts.Stderr, telemetry.LogOptions{Level: opts.LogLevel, Format: opts.LogFormat}); err != nil {
 		return nil, err
 	}
 	if err := a.setUp(); err != nil {

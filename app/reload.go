@@ -61,6 +61,7 @@ type step struct {
 func (r *reloader) steps() []step {
 	a := r.app
 	return []step{
+		{"runtime", a.applyRuntime},
 		{"metrics store", a.store.Apply},
 		{"query engine", a.engine.Apply},
 		{"api", a.api.Apply},

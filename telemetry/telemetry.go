@@ -4,10 +4,10 @@
 package telemetry
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 )
 
@@ -19,30 +19,22 @@ type LogOptions struct {
 	Format string
 }
 
-// NewLogger returns a logger that writes to w. It refuses levels and formats
-// that it does not know and names the ones that it does.
-func NewLogger(w io.Writer, opts LogOptions) (*slog.Logger, error) {
-	var level slog.Level
-	switch strings.ToLower(opts.Level) {
-	case "debug":
-		level = slog.LevelDebug
-	case "info", "":
-		level = slog.LevelInfo
-	case "warn", "warning":
-		level = slog.LevelWarn
-	case "error":
-		level = slog.LevelError
-	default:
-		return nil, fmt.Errorf("unknown log level %q: use debug, info, warn or error", opts.Level)
+// NewLogger returns a logger that writes to w, and its level, which may be
+// changed. It refuses levels and formats that it does not know and names the
+// ones that it does.
+func NewLogger(w io.Writer, opts LogOptions) (*slog.Logger, *slog.LevelVar, error) {
+	level := &slog.LevelVar{}
+	if err := level.UnmarshalText([]byte(cmp.Or(opts.Level, "info"))); err != nil {
+		return nil, nil, fmt.Errorf("unknown log level %q: use debug, info, warn or error", opts.Level)
 	}
 	handlerOptions := &slog.HandlerOptions{Level: level}
 	switch opts.Format {
 	case "logfmt", "":
-		return slog.New(slog.NewTextHandler(w, handlerOptions)), nil
+		return slog.New(slog.NewTextHandler(w, handlerOptions)), level, nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, handlerOptions)), nil
+		return slog.New(slog.NewJSONHandler(w, handlerOptions)), level, nil
 	default:
-		return nil, fmt.Errorf("unknown log format %q: use logfmt or json", opts.Format)
+		return nil, nil, fmt.Errorf("unknown log format %q: use logfmt or json", opts.Format)
 	}
 }
 

@@ -7,11 +7,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -179,6 +182,17 @@ func (a *API) Apply(cfg *config.Config) error {
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
+// gogc is by how much the heap may grow before garbage is collected, in percent.
+func gogc() string {
+	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(sample)
+	percent := sample[0].Value.Uint64()
+	if percent > math.MaxInt32 {
+		return "off"
+	}
+	return strconv.FormatUint(percent, 10)
+}
+
 func (a *API) runtimeInfo() (apiv1.RuntimeInfo, error) {
 	hostname, err := os.Hostname()
 	if err != nil {
@@ -200,7 +214,7 @@ func (a *API) runtimeInfo() (apiv1.RuntimeInfo, error) {
 		GoroutineCount:      runtime.NumGoroutine(),
 		GOMAXPROCS:          runtime.GOMAXPROCS(0),
 		GOMEMLIMIT:          debug.SetMemoryLimit(-1),
-		GOGC:                os.Getenv("GOGC"),
+		GOGC:                gogc(),
 		GODEBUG:             os.Getenv("GODEBUG"),
 		StorageRetention:    retention,
 	}

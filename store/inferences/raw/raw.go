@@ -103,6 +103,7 @@ type Store struct {
 	used     time.Time
 	swept    time.Time
 	features map[string]treatment
+	text     []byte // Scratch.
 	closed   bool
 
 	statsMu sync.Mutex
@@ -246,6 +247,8 @@ func (s *Store) open(ctx context.Context) error {
 		"SET preserve_insertion_order = false",
 		"SET wal_autocheckpoint = '16MB'",
 		"SET allocator_flush_threshold = '8MB'",
+		"SET allocator_bulk_deallocation_flush_threshold = '8MB'",
+		"SET allocator_background_threads = true",
 	} {
 		if _, err := conn.ExecContext(ctx, set); err != nil {
 			return errors.Join(fmt.Errorf("open DuckDB: %s: %w", set, err), conn.Close(), db.Close())

@@ -166,7 +166,8 @@ func (s *Store) appendDay(ctx context.Context, date string, end uint64, records 
 	return nil
 }
 
-// row makes a row, and says how many bytes are in it.
+// row makes a row, and says how many bytes are in it. Its texts are valid until
+// the next one is made. It is called under mu.
 func (s *Store) row(r *Record, weight float64) (row, int64) {
 	nullText := func(t string) driver.Value {
 		if t == "" {
@@ -187,55 +188,77 @@ func (s *Store) row(r *Record, weight float64) (row, int64) {
 	if r.Tokens != (ai.Tokens{}) {
 		input, output = r.Tokens.Input, r.Tokens.Output
 	}
-	features, prediction := s.features2json(r), s.prediction(r)
-	var probabilities, tags []byte
+	// All texts of a row are written behind one another.
+	b := s.text[:0]
+	since := func(from int) driver.Value {
+		if len(b) == from {
+			return nil
+		}
+		return b[from:len(b):len(b)]
+	}
+	b = s.appendFeatures(b, r)
+	features := since(0)
+	at := len(b)
+	b = s.appendPrediction(b, r)
+	prediction := since(at)
+	at = len(b)
 	if len(r.Probabilities) > 0 {
-		probabilities = append(probabilities, '{')
+		b = append(b, '{')
 		for i := range r.Probabilities {
 			if i > 0 {
-				probabilities = append(probabilities, ',')
+				b = append(b, ',')
 			}
-			probabilities = append(appendString(probabilities, r.Probabilities[i].Class), ':')
-			probabilities = strconv.AppendFloat(probabilities, r.Probabilities[i].P, 'g', -1, 64)
+			b = append(appendString(b, r.Probabilities[i].Class), ':')
+			b = strconv.AppendFloat(b, r.Probabilities[i].P, 'g', -1, 64)
 		}
-		probabilities = append(probabilities, '}')
+		b = append(b, '}')
 	}
+	probabilities := since(at)
+	at = len(b)
 	if len(r.Tags) > 0 {
-		tags = append(tags, '{')
+		b = append(b, '{')
 		for i, name := range slices.Sorted(maps.Keys(r.Tags)) {
 			if i > 0 {
-				tags = append(tags, ',')
+				b = append(b, ',')
 			}
-			tags = append(appendString(tags, name), ':')
-			tags = appendString(tags, r.Tags[name])
+			b = append(appendString(b, name), ':')
+			b = appendString(b, r.Tags[name])
 		}
-		tags = append(tags, '}')
+		b = append(b, '}')
 	}
-	size := 80 + len(r.Service) + len(r.Model) + len(r.ModelVersion) + len(r.Endpoint) + len(r.RequestID) + len(r.Error) +
-		len(features) + len(prediction) + len(probabilities) + len(tags)
+	tags := since(at)
+	if s.text = b; cap(b) > maxText {
+		s.text = nil
+	}
+	size := 80 + len(r.Service) + len(r.Model) + len(r.ModelVersion) + len(r.Endpoint) + len(r.RequestID) + len(r.Error) + len(b)
 	return row{
 		r.Position, r.Timestamp, r.Service, r.Model, nullText(r.ModelVersion), nullText(r.Endpoint),
 		nullText(r.RequestID), nullNumber(r.DurationSeconds), status, nullText(r.Error), r.Failed(),
-		nullText(string(features)), nullText(string(prediction)), nullText(string(probabilities)), input, output,
-		nullNumber(r.TimeToFirstTokenSeconds), nullText(string(tags)), weight,
+		features, prediction, probabilities, input, output,
+		nullNumber(r.TimeToFirstTokenSeconds), tags, weight,
 	}, int64(size)
 }
 
-// features2json writes the features as a JSON object, less what is private.
-func (s *Store) features2json(r *Record) []byte {
+// maxText is how many bytes are kept for the texts of the next row.
+const maxText = 1 << 20
+
+// appendFeatures writes the features as a JSON object, less what is private.
+func (s *Store) appendFeatures(b []byte, r *Record) []byte {
 	if len(r.Features) == 0 {
-		return nil
+		return b
 	}
-	b := append(make([]byte, 0, 24*len(r.Features)), '{')
+	b = append(b, '{')
+	first := true
 	for i := range r.Features {
 		f := &r.Features[i]
 		t := s.treat(f.Name)
 		if t == exclude {
 			continue
 		}
-		if len(b) > 1 {
+		if !first {
 			b = append(b, ',')
 		}
+		first = false
 		b = append(appendString(b, f.Name), ':')
 		if t == hash && !f.Value.IsMissing() {
 			b = s.appendHash(b, f.Value)
@@ -246,17 +269,17 @@ func (s *Store) features2json(r *Record) []byte {
 	return append(b, '}')
 }
 
-func (s *Store) prediction(r *Record) []byte {
+func (s *Store) appendPrediction(b []byte, r *Record) []byte {
 	if r.Prediction.IsMissing() {
-		return nil
+		return b
 	}
 	switch s.treat(ai.PredictionFeature) {
 	case exclude:
-		return nil
+		return b
 	case hash:
-		return s.appendHash(nil, r.Prediction)
+		return s.appendHash(b, r.Prediction)
 	default:
-		return appendValue(nil, r.Prediction)
+		return appendValue(b, r.Prediction)
 	}
 }
 

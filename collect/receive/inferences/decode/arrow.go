@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -307,6 +308,11 @@ const rowBlock = 64
 
 // rows reads rows of a batch. first is the index of the first in the request.
 func (d *Decoder) rows(c *columns, from, n, first int) {
+	d.Records = slices.Grow(d.Records, n)
+	if need := n * len(c.features); need > cap(d.features)-len(d.features) {
+		// What was filled before stays where it is.
+		d.features = make([]ai.Feature, 0, need)
+	}
 	for begin := 0; begin < n; begin += rowBlock {
 		d.block(c, from+begin, min(rowBlock, n-begin), first+begin)
 	}
@@ -380,13 +386,7 @@ func (d *Decoder) blockFeatures(c *columns, from int, rec []ai.Inference, fail f
 		return
 	}
 	begin := len(d.features)
-	need := begin + nf*len(rec)
-	if need > cap(d.features) {
-		// What was filled before stays where it is.
-		d.features, begin = make([]ai.Feature, 0, max(nf*len(rec), 2*cap(d.features))), 0
-		need = nf * len(rec)
-	}
-	d.features = d.features[:need]
+	d.features = d.features[:begin+nf*len(rec)]
 	all := d.features[begin:]
 	for i := range rec {
 		rec[i].Features = all[i*nf : (i+1)*nf : (i+1)*nf]

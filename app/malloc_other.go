@@ -1,6 +1,0 @@
-//go:build !linux
-
-package app
-
-// fewArenas does nothing here.
-func fewArenas() {}
