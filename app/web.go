@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -176,18 +175,8 @@ func (a *App) middleware(next http.Handler) http.Handler {
 		NativeHistogramBucketFactor: 1.1,
 	}, nil)
 	a.registry.MustRegister(requests, duration)
-	guarded := a.auth.Middleware(next)
 	limit := int64(a.config.Web.MaxRequestBytes)
-	most := limit
-	bounded := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		limit := bodyLimit(r, most)
-		if r.ContentLength > limit {
-			http.Error(w, "request body of "+strconv.FormatInt(r.ContentLength, 10)+" bytes is over the limit of "+strconv.FormatInt(limit, 10)+": send less at once, or raise web.max_request_bytes", http.StatusRequestEntityTooLarge)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit)
-		guarded.ServeHTTP(w, r)
-	})
+	bounded := boundBodies(a.auth.Middleware(next), func(r *http.Request) int64 { return bodyLimit(r, limit) })
 	// A page of another origin must not make a browser change anything here.
 	protected := http.NewCrossOriginProtection().Handler(bounded)
 	if !a.config.Web.Auth.Enabled && len(readWebConfig(a.config.Web.ConfigFile).Users) == 0 {

@@ -73,7 +73,7 @@ func (j *Judgement) Unknown() map[ai.Layer][]string {
 			titles[r.Score.Reason] = append(titles[r.Score.Reason], r.Kind.ID)
 		}
 		for _, reason := range reasons {
-			out[layer] = append(out[layer], fmt.Sprintf("not judged (%s): %s.", strings.Join(titles[reason], ", "), reason))
+			out[layer] = append(out[layer], fmt.Sprintf("not judged (%s): %s.", strings.Join(titles[reason], ", "), strings.TrimSuffix(reason, ".")))
 		}
 	}
 	return out

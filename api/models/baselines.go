@@ -53,6 +53,19 @@ func (p params) time(name string) (time.Time, error) {
 	return t, nil
 }
 
+// moment is a time of a document: a text, or the number of seconds since 1970.
+type moment string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *moment) UnmarshalJSON(text []byte) error {
+	var seconds json.Number
+	if json.Unmarshal(text, &seconds) == nil {
+		*m = moment(seconds)
+		return nil
+	}
+	return json.Unmarshal(text, (*string)(m))
+}
+
 func parseTime(s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -189,8 +202,8 @@ func (h *handler) createFromJSON(r *http.Request, o Origin) (any, error) {
 		return h.Baselines.Import(r.Context(), body, o.Key, o.Activate)
 	}
 	var span struct {
-		From    string  `json:"from"`
-		To      string  `json:"to"`
+		From    moment  `json:"from"`
+		To      moment  `json:"to"`
 		Service *string `json:"service"`
 		Model   *string `json:"model"`
 		Version *string `json:"model_version"`
@@ -210,8 +223,8 @@ func (h *handler) createFromJSON(r *http.Request, o Origin) (any, error) {
 	override(&o.Key.Model, span.Model)
 	override(&o.Key.Version, span.Version)
 	override(&o.Note, span.Note)
-	from, errFrom := parseTime(span.From)
-	to, errTo := parseTime(span.To)
+	from, errFrom := parseTime(string(span.From))
+	to, errTo := parseTime(string(span.To))
 	if span.From == "" || span.To == "" {
 		errFrom = errors.New("from and to are both required, as RFC 3339 or seconds since 1970")
 	}

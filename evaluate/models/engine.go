@@ -43,7 +43,7 @@ type Engine struct {
 	dirty    map[span]bool  // Longer windows to be made or made again.
 	report   *status.Report
 	readings map[string][]reading // By service; "" for those that all share.
-	refused  map[string]refusal   // Records left out whole, by reason.
+	refused  map[limit]refusal    // Records left out whole.
 	samples  int                  // Bytes of samples of windows.
 
 	// ticking serialises judging, and guards allowance.
@@ -84,7 +84,7 @@ func New(opt Options) (*Engine, error) {
 		opt: opt, coder: code, log: opt.Logger.With("component", "models"), metrics: newMetrics(opt.Registerer),
 		versions: make(map[ai.Key]*version), services: make(map[string]int), perModel: make(map[modelKey]int),
 		infos: make(map[string]BaselineInfo), numbers: make(map[ai.Key]int), dirty: make(map[span]bool),
-		readings: make(map[string][]reading), refused: make(map[string]refusal), static: make(map[ai.Key]*family),
+		readings: make(map[string][]reading), refused: make(map[limit]refusal), static: make(map[ai.Key]*family),
 	}
 	e.judges.Store(judges)
 	if err := e.loadBaselines(context.Background()); err != nil {
@@ -134,25 +134,27 @@ func (e *Engine) version(key ai.Key, now time.Time) *version {
 	if v := e.versions[key]; v != nil {
 		return v
 	}
-	reason := ""
+	var reached limit
 	switch m := (modelKey{key.Service, key.Model}); {
 	case e.services[key.Service] == 0 && len(e.services) >= e.opt.Limits.Services &&
 		!e.evict(now, func(k ai.Key) bool { return e.services[k.Service] == 1 }):
-		reason = "services"
+		reached = limit{of: "services", setting: "services"}
 	case e.perModel[m] >= e.opt.Limits.PerModel &&
 		!e.evict(now, func(k ai.Key) bool { return k.Service == key.Service && k.Model == key.Model }):
-		reason = "versions of " + key.Model
+		reached = limit{"versions of " + key.Model, "versions_per_model", key.Service}
 	case len(e.versions) >= e.opt.Limits.Versions && !e.evict(now, func(ai.Key) bool { return true }):
-		reason = "versions"
+		reached = limit{of: "versions", setting: "versions"}
 	}
-	if reason != "" {
-		label := reason
-		if label != "services" {
-			label = "versions"
+	if reached.of != "" {
+		label := "versions"
+		if reached.of == "services" {
+			label = reached.of
 		}
 		e.metrics.leftOut.WithLabelValues(label).Inc()
-		if _, known := e.refused[reason]; known || len(e.refused) < 100 {
-			e.refused[strings.Clone(reason)] = refusal{e.refused[reason].n + 1, now}
+		if _, known := e.refused[reached]; known || len(e.refused) < 100 {
+			n := e.refused[reached].n + 1
+			reached.service = strings.Clone(reached.service) // What it refers to may be large.
+			e.refused[reached] = refusal{n, now}
 		}
 		return nil
 	}

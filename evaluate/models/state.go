@@ -63,22 +63,31 @@ func (e *Engine) evidence(v *version) status.Evidence {
 	return ev
 }
 
-// noteRefused says in every service what was left out whole. The caller holds mu.
+// limit is one that was reached: of what, by which setting of inferences.limits, and in
+// which service; empty where it is one of all services.
+type limit struct{ of, setting, service string }
+
+// noteRefused says what was left out whole, in the service that it is about or in every
+// one. The caller holds mu.
 func (e *Engine) noteRefused(report *status.Report, now time.Time) {
-	var texts []string
-	for reason, r := range e.refused {
+	texts := make(map[string][]string)
+	for l, r := range e.refused {
 		if now.Sub(r.last) > time.Hour {
-			delete(e.refused, reason)
+			delete(e.refused, l)
 			continue
 		}
-		texts = append(texts, fmt.Sprintf("%d inferences were left out, the last at %s: the limit of %s is reached.",
-			r.n, r.last.UTC().Format(time.RFC3339), reason))
+		texts[l.service] = append(texts[l.service], fmt.Sprintf("%d inferences were left out, the last at %s: the limit of %s is reached (inferences.limits.%s).",
+			r.n, r.last.UTC().Format(time.RFC3339), l.of, l.setting))
 	}
-	slices.Sort(texts)
 	for i := range report.Services {
+		about := texts[""]
+		if service := report.Services[i].Name; service != "" {
+			about = slices.Concat(about, texts[service])
+		}
+		slices.Sort(about)
 		for j := range report.Services[i].Layers {
 			if st := &report.Services[i].Layers[j]; st.Layer == ai.LayerData {
-				st.Reasons = append(st.Reasons, texts...)
+				st.Reasons = append(st.Reasons, about...)
 			}
 		}
 	}

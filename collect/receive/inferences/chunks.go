@@ -59,22 +59,22 @@ type chunks struct {
 	out     *outcome
 	arrival time.Time
 
-	n    int
-	wg   sync.WaitGroup
-	mu   sync.Mutex
-	errs []error
+	n   int
+	wg  sync.WaitGroup
+	mu  sync.Mutex
+	err error // The first one: the others say the same.
 }
 
 func (c *chunks) failed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.errs) > 0
+	return c.err != nil
 }
 
 // wait returns when all chunks are durable, or why one is not.
 func (c *chunks) wait() error {
 	c.wg.Wait()
-	return errors.Join(c.errs...)
+	return c.err
 }
 
 // send takes over a decoder with a chunk in it.
@@ -105,8 +105,8 @@ func (c *chunks) send(d *decode.Decoder) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.out.duplicate = c.out.duplicate || duplicate
-		if err != nil {
-			c.errs = append(c.errs, err)
+		if c.err == nil {
+			c.err = err
 		}
 	})
 }

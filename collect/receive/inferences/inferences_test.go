@@ -114,6 +114,7 @@ func TestAnswers(t *testing.T) {
 		},
 		{"two records in a line", "application/jsonl", `{"model":"m"}{"model":"m"}` + "\n" + `{"model":"m"}`, 202, `"accepted":1,"rejected":[{"index":0,"error":"'{' where the end of the line should come`},
 		{"no JSON", "application/x-ndjson", "\n<html>\n</html>", 400, "nothing could be read: line 2: '<' where a value should come at byte 0"},
+		{"NaN", "application/x-ndjson", `{"model":"m"}` + "\n" + `{"model":"m","features":{"a":NaN}}` + "\n" + `{"model":"m","features":{"a":-Infinity}}`, 202, `{"accepted":1,"rejected":[{"index":1,"error":"NaN (which JSON does not have: send null) where a value should come at byte 29"},{"index":2,"error":"Infinity (which JSON does not have: send null) where a digit should come at byte 30"}]}`},
 		{"nothing", "application/x-ndjson", "", 400, "request is empty"},
 		{"blank", "application/x-ndjson", " \n\n", 400, "request is empty"},
 		{"all bad", "application/x-ndjson", `{}`, 202, `{"accepted":0,"rejected":[{"index":0,"error":"model: is required"}]}`},

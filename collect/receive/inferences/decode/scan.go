@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strconv"
@@ -32,7 +33,13 @@ func (s *scanner) unexpected(want string) bool {
 	if s.i >= len(s.b) {
 		return s.fail("text ends where " + want + " should come")
 	}
-	return s.fail(fmt.Sprintf("%q where %s should come", rune(s.b[s.i]), want))
+	found := strconv.QuoteRune(rune(s.b[s.i]))
+	for _, word := range []string{"NaN", "Infinity"} { // As some libraries write them.
+		if bytes.HasPrefix(s.b[s.i:], []byte(word)) {
+			found = word + " (which JSON does not have: send null)"
+		}
+	}
+	return s.fail(found + " where " + want + " should come")
 }
 
 // space steps over white space.
