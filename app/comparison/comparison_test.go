@@ -2,7 +2,9 @@ package comparison_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -74,6 +77,40 @@ func TestFormats(t *testing.T) {
 		require.NoError(t, json.Unmarshal(out.Bytes(), &r))
 		require.NotEmpty(t, r.Results)
 		require.Equal(t, compare.Modelwatch, r.Results[0].Preset)
+	}
+}
+
+// Compressed files say what the plain ones do, whichever side they are on.
+func TestCompressed(t *testing.T) {
+	old, now := csv(400, 0, "z"), csv(300, 20, "z")
+	run := func(baseline, current string) string {
+		t.Helper()
+		var out bytes.Buffer
+		drifted, err := comparison.Run(t.Context(), comparison.Options{Baseline: baseline, Current: current, Presets: compare.Presets(), JSON: true, Out: &out})
+		require.NoError(t, err)
+		require.True(t, drifted)
+		return out.String()
+	}
+	gz := func(text string) string {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, err := w.Write([]byte(text))
+		require.NoError(t, errors.Join(err, w.Close()))
+		return b.String()
+	}
+	z, err := zstd.NewWriter(nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, z.Close()) })
+	zst := func(text string) string { return string(z.EncodeAll([]byte(text), nil)) }
+	want := run(write(t, "a.csv", old), write(t, "b.csv", now))
+	require.Equal(t, want, run(write(t, "a.csv.gz", gz(old)), write(t, "b.csv.zst", zst(now))))
+	require.Equal(t, want, run(write(t, "a.csv.zst", zst(old)), write(t, "b.csv.gz", gz(now))))
+	for name, text := range map[string]string{"half.csv.gz": gz(old), "half.csv.zst": zst(old)} {
+		_, err := comparison.Run(t.Context(), comparison.Options{
+			Baseline: write(t, name, text[:len(text)/2]), Current: write(t, "b.csv", now), Out: new(bytes.Buffer),
+		})
+		require.ErrorContains(t, err, "--baseline: ", name)
+		require.ErrorContains(t, err, "unexpected EOF", name)
 	}
 }
 
