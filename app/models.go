@@ -76,7 +76,14 @@ func (a *App) judgeBy(c config.Inferences, judges *models.Judges) {
 	if reflect.DeepEqual(c.Judging, now.Judging) && reflect.DeepEqual(c.Models, now.Models) {
 		return
 	}
-	now.Judging, now.Models = c.Judging, c.Models
+	running := now.Answers()
+	now.Judging, now.Models = c.Judging, make(map[string]config.Model)
+	for name, m := range c.Models {
+		now.Models[name] = config.Model{Judging: m.Judging, Answers: running[name]} // Answers wait for a start.
+	}
+	for name, a := range running {
+		now.Models[name] = config.Model{Judging: now.Models[name].Judging, Answers: a}
+	}
 	a.inferences.Engine.Apply(judges)
 }
 

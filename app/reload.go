@@ -226,7 +226,11 @@ func fixed(c config.Config) reflect.Value {
 	c.Metrics.ConfigFile, c.Alerting.ConfigFile, c.Logs.Collect = "", "", config.LogCollect{}
 	c.Metrics.Limits, c.Metrics.Retention, c.Metrics.RetentionSize = config.Limits{}, 0, 0
 	c.Collect.Processes, c.Collect.Interval = nil, 0
-	c.Inferences.Judging, c.Inferences.Models = config.Judging{}, nil
+	models := map[string]config.Model{}
+	for name, a := range c.Inferences.Answers() {
+		models[name] = config.Model{Answers: a}
+	}
+	c.Inferences.Judging, c.Inferences.Models = config.Judging{}, models
 	return reflect.ValueOf(c)
 }
 

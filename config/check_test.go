@@ -45,6 +45,8 @@ func TestMistakes(t *testing.T) {
 			`:17: inferences.models.ranker.schema.age: min is above max (hint: swap them)`,
 			`:18: inferences.models.ranker.schema.city: kind text is not known (hint: use number, string, bool or vector)`,
 			`:20: inferences.models.ranker.schema.vip: categories are for texts`,
+			`:22: inferences.models.churn.task: task guessing is not known (hint: use classification or regression`,
+			`:25: inferences.models.price.positive_class: there are no classes where the task is regression`,
 		},
 		"modelwatch_loki.yml": {
 			`:5: http_config: at most one of basic_auth, oauth2 & authorization must be configured`,

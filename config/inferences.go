@@ -25,7 +25,7 @@ type Inferences struct {
 	Files        []InferenceFile `yaml:"files,omitempty"`
 	// Judging is for all models, and Models for those of that name.
 	Judging `yaml:",inline"`
-	Models  map[string]Judging `yaml:"models,omitempty"`
+	Models  map[string]Model `yaml:"models,omitempty"`
 }
 
 // AutoBaseline says how a version of a model gets its first baseline.
@@ -138,8 +138,9 @@ func (c *Inferences) validate(add func(reason, hint string, path ...string)) {
 	}
 	c.Judging.validate(add, "inferences")
 	for _, name := range slices.Sorted(maps.Keys(c.Models)) {
-		j := c.Models[name]
-		j.validate(add, "inferences", "models", name)
+		m := c.Models[name]
+		m.Judging.validate(add, "inferences", "models", name)
+		m.Answers.validate(add, "inferences", "models", name)
 	}
 	names := map[string]bool{}
 	for i, f := range c.Files {

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/modelwatch/modelwatch/ai"
+	"github.com/modelwatch/modelwatch/ai/performance"
 	"github.com/modelwatch/modelwatch/ai/status"
 	receive "github.com/modelwatch/modelwatch/collect/receive/inferences"
 	"github.com/modelwatch/modelwatch/collect/receive/jsonfile"
@@ -80,6 +81,7 @@ func (p *Pipeline) open() (err error) {
 	o, c := p.opts, p.opts.Config
 	p.Engine, err = models.New(models.Options{
 		Drift: c.DriftOptions(), Quality: c.QualityOptions(), Performance: c.PerformanceSettings(), NoClassifier: !*c.Drift.Classifier, Models: byModel(c),
+		Tasks:     tasks(c),
 		Private:   private(c.Raw),
 		Records:   p.records,
 		Profiles:  profiles{o.State},
@@ -165,8 +167,17 @@ func judging(j config.Judging) models.Judging {
 
 func byModel(c config.Inferences) map[string]models.Judging {
 	out := make(map[string]models.Judging)
-	for name, j := range c.Models {
-		out[name] = judging(j.Over(c.Judging))
+	for name, m := range c.Models {
+		out[name] = judging(m.Over(c.Judging))
+	}
+	return out
+}
+
+// tasks says how answers are read, by model.
+func tasks(c config.Inferences) map[string]performance.Options {
+	out := make(map[string]performance.Options)
+	for name, a := range c.Answers() {
+		out[name] = a.Options()
 	}
 	return out
 }

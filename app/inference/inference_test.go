@@ -1,17 +1,21 @@
 package inference_test
 
 import (
+	"encoding/json"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/modelwatch/modelwatch/ai"
 	"github.com/modelwatch/modelwatch/app/inference"
 	"github.com/modelwatch/modelwatch/config"
+	"github.com/modelwatch/modelwatch/evaluate/models"
 	store "github.com/modelwatch/modelwatch/store/inferences"
 	"github.com/modelwatch/modelwatch/store/state"
 )
@@ -57,4 +61,45 @@ func TestFilesOfInferences(t *testing.T) {
 		}
 	}
 	require.ElementsMatch(t, []string{"gateway", "batch"}, sources)
+}
+
+// Bare numbers are classes of a model of which the configuration says so, and
+// numbers of all others.
+func TestTaskOfAModel(t *testing.T) {
+	dir := t.TempDir()
+	db, err := state.Open(state.Options{Path: filepath.Join(dir, "state.db"), Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	c, problems := config.Parse("modelwatch.yml", []byte("inferences: {models: {churn: {task: classification, positive_class: \"0\"}}}"))
+	require.NoError(t, problems.Err())
+	p, err := inference.New(inference.Options{
+		Dir: dir, Config: c.Inferences, State: db, MaxBody: 1 << 20, Logger: slog.New(slog.DiscardHandler), Registerer: prometheus.NewPedanticRegistry(),
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	answers := models.Answers{Engine: p.Engine}
+	for model, want := range map[string]string{"churn": "classification", "price": "regression"} {
+		rows := "age,prediction,label\n" + strings.Repeat("30,1,1\n40,0,1\n50,0,0\n", 100)
+		key := ai.Key{Service: "shop", Model: model, Version: "v1"}
+		_, err := answers.FromTable(t.Context(), models.Origin{Key: key, Activate: true}, models.Table{Format: "csv", Prediction: "prediction", Label: "label"}, strings.NewReader(rows))
+		require.NoError(t, err)
+		list, err := answers.Baselines(t.Context(), key)
+		require.NoError(t, err)
+		text, err := json.Marshal(list)
+		require.NoError(t, err)
+		var ids struct{ Baselines []struct{ ID string } }
+		require.NoError(t, json.Unmarshal(text, &ids))
+		document, err := answers.Export(t.Context(), ids.Baselines[0].ID, false)
+		require.NoError(t, err)
+		var made struct {
+			Performance struct {
+				Window map[string]json.RawMessage
+			}
+		}
+		require.NoError(t, json.Unmarshal(document, &made))
+		require.Contains(t, made.Performance.Window, want, "%s: %s", model, document)
+		if model == "churn" {
+			require.JSONEq(t, `{"task":"classification","positive_class":"0"}`, string(made.Performance.Window["options"]))
+		}
+	}
 }
