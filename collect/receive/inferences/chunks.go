@@ -63,6 +63,8 @@ type chunks struct {
 	wg  sync.WaitGroup
 	mu  sync.Mutex
 	err error // The first one: the others say the same.
+	// kept is the number of records in chunks that were stored.
+	kept int
 }
 
 func (c *chunks) failed() bool {
@@ -71,10 +73,18 @@ func (c *chunks) failed() bool {
 	return c.err != nil
 }
 
-// wait returns when all chunks are durable, or why one is not.
+// wait returns when all chunks are durable, or why one is not, and what that means for
+// who sends the request again.
 func (c *chunks) wait() error {
 	c.wg.Wait()
-	return c.err
+	switch {
+	case c.err == nil || c.kept == 0:
+		return c.err
+	case c.id == "":
+		return fmt.Errorf("%w (%d records of this request are kept already, and count twice if it is sent again: give requests a %s, and repetitions the same)", c.err, c.kept, BatchIDHeader)
+	default:
+		return fmt.Errorf("%w (%d records of this request are kept already, and count once if it is sent again with the same %s)", c.err, c.kept, BatchIDHeader)
+	}
 }
 
 // send takes over a decoder with a chunk in it.
@@ -100,12 +110,15 @@ func (c *chunks) send(d *decode.Decoder) {
 		}
 	}
 	c.n++
+	size := len(b.Records) + len(b.Labels) // The sink has them from then on.
 	c.wg.Go(func() {
 		duplicate, err := c.r.o.Sink.Append(c.ctx, b)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.out.duplicate = c.out.duplicate || duplicate
-		if c.err == nil {
+		if err == nil {
+			c.kept += size
+		} else if c.err == nil {
 			c.err = err
 		}
 	})
@@ -177,6 +190,9 @@ func (c *chunks) document(data []byte) error {
 }
 
 func (c *chunks) arrow(data []byte) error {
+	if bytes.HasPrefix(data, []byte("ARROW1")) {
+		return refuse("not an Arrow stream but an Arrow file: write it as a stream, such as by pyarrow.ipc.new_stream")
+	}
 	t, err := decode.ReadTable(data, int(c.r.o.MaxBody))
 	if err != nil {
 		c.r.metrics.rejected.WithLabelValues(string(decode.ReasonSyntax)).Inc()

@@ -344,3 +344,35 @@ func TestChunksAndRepetition(t *testing.T) {
 	r.ServeHTTP(rec, q)
 	require.Equal(t, 405, rec.Code)
 }
+
+// onlyFirst stores the first chunk of a request and refuses the others.
+type onlyFirst struct{ *memory }
+
+func (o onlyFirst) Append(ctx context.Context, b Batch) (bool, error) {
+	if len(b.Records) < 10 {
+		b.Release()
+		return false, refusal{errors.New("overloaded")}
+	}
+	return o.memory.Append(ctx, b)
+}
+
+// Who is refused half of a request is told what sending it again does.
+func TestHalfARequest(t *testing.T) {
+	r := receiver(t, onlyFirst{&memory{}}, func(o *Options) { o.ChunkRecords = 10 })
+	body := strings.Repeat(`{"model":"m"}`+"\n", 15)
+	for id, want := range map[string]string{
+		"":   "overloaded (10 records of this request are kept already, and count twice if it is sent again: give requests a X-Modelwatch-Batch-Id, and repetitions the same)\n",
+		"b7": "overloaded (10 records of this request are kept already, and count once if it is sent again with the same X-Modelwatch-Batch-Id)\n",
+	} {
+		q := httptest.NewRequest(http.MethodPost, "/ai/v1/inferences", strings.NewReader(body))
+		q.Header.Set("Content-Type", "application/x-ndjson")
+		if id != "" {
+			q.Header.Set(BatchIDHeader, id)
+		}
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, q)
+		require.Equal(t, http.StatusServiceUnavailable, w.Code)
+		require.Equal(t, "5", w.Header().Get("Retry-After"))
+		require.Equal(t, want, w.Body.String())
+	}
+}
