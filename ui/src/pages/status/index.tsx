@@ -1,8 +1,6 @@
-import { Tabs } from '@mantine/core';
-import { lazy, Suspense } from 'react';
-import { Navigate, useNavigate, useParams } from 'react-router';
+import { lazy } from 'react';
 import { Page } from '../../components/Page';
-import { useHref } from '../../lib/url';
+import { Sections } from '../../components/Sections';
 import { useWords } from '../../lib/words';
 import { statusWords } from './words';
 
@@ -17,32 +15,9 @@ const sections = {
 
 export function Component() {
   const t = useWords(statusWords);
-  const navigate = useNavigate();
-  const href = useHref();
-  const section = useParams()['*'] || 'targets';
-  if (!(section in sections)) return <Navigate to={href('/status')} replace />;
-  const id = section as keyof typeof sections;
-  const Section = sections[id];
   return (
     <Page title={t.title}>
-      <Tabs
-        value={id}
-        onChange={(v) => void navigate(href(v === 'targets' ? '/status' : `/status/${v}`))}
-        keepMounted={false}
-      >
-        <Tabs.List aria-label={t.sections} className="mw-tabs">
-          {(Object.keys(sections) as (keyof typeof sections)[]).map((s) => (
-            <Tabs.Tab key={s} value={s}>
-              {t[s]}
-            </Tabs.Tab>
-          ))}
-        </Tabs.List>
-        <Tabs.Panel value={id} pt="sm">
-          <Suspense>
-            <Section />
-          </Suspense>
-        </Tabs.Panel>
-      </Tabs>
+      <Sections path="/status" label={t.sections} sections={sections} names={t} />
     </Page>
   );
 }
