@@ -27,6 +27,9 @@ interface Props<T> {
 /** From how many rows on only those in view are drawn. */
 const many = 80;
 
+/** Up to which width in px a table's rows are blocks: tables of few or short columns stay tables for longer. */
+const narrowest = { few: 330, short: 440, wide: 620 };
+
 /**
  * Rows is a table. Long ones are virtualised with the window's own scrolling; on a narrow screen each row becomes a
  * block with its columns' titles.
@@ -34,42 +37,66 @@ const many = 80;
 export function Rows<T>({ label, columns, rows, rowKey, estimate = 36, mark, short }: Props<T>) {
   const template = columns.map((c) => c.width).join(' ');
   const style = { '--columns': template } as CSSProperties;
+  const [box, narrow] = useNarrow(narrowest[columns.length < 4 ? 'few' : short ? 'short' : 'wide']);
+  const shown = { columns, mark, narrow };
   return (
     <div
+      ref={box}
       role="table"
       aria-label={label}
       aria-rowcount={rows.length + 1}
-      className={classes.table}
-      data-fit={columns.length < 4 ? 'few' : short ? 'short' : 'wide'}
+      className={narrow ? `${classes.table} ${classes.narrow}` : classes.table}
       style={style}
     >
-      <div role="row" className={classes.head} aria-rowindex={1}>
-        {columns.map((c) => (
-          <div key={c.id} role="columnheader" className={classes.title} data-align={c.align}>
-            {c.title}
-          </div>
-        ))}
-      </div>
+      {!narrow && (
+        <div role="row" className={classes.head} aria-rowindex={1}>
+          {columns.map((c) => (
+            <div key={c.id} role="columnheader" className={classes.title} data-align={c.align}>
+              {c.title}
+            </div>
+          ))}
+        </div>
+      )}
       {rows.length > many ? (
-        <Virtual columns={columns} rows={rows} rowKey={rowKey} estimate={estimate} mark={mark} />
+        <Virtual {...shown} rows={rows} rowKey={rowKey} estimate={estimate} />
       ) : (
-        rows.map((row, i) => <Row key={rowKey(row)} columns={columns} row={row} index={i} mark={mark} />)
+        rows.map((row, i) => <Row key={rowKey(row)} {...shown} row={row} index={i} />)
       )}
     </div>
   );
 }
 
-interface RowProps<T> {
+/** useNarrow tells whether an element is at most so many px wide, before it is first painted. */
+function useNarrow(most: number) {
+  const box = useRef<HTMLDivElement>(null);
+  const [narrow, setNarrow] = useState(false);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const look = () => setNarrow(element.clientWidth <= most);
+    look();
+    const watch = new ResizeObserver(look);
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, [most]);
+  return [box, narrow] as const;
+}
+
+interface Shown<T> {
   columns: Column<T>[];
+  mark?: (row: T) => 'bad' | undefined;
+  narrow: boolean;
+}
+
+interface RowProps<T> extends Shown<T> {
   row: T;
   index: number;
-  mark?: (row: T) => 'bad' | undefined;
   at?: number;
   measure?: (e: HTMLElement | null) => void;
 }
 
 /** A row is drawn again only where something of it is new: scrolling past a thousand costs those that come into view. */
-const Row = memo(function Row<T>({ columns, row, index, mark, at, measure }: RowProps<T>) {
+const Row = memo(function Row<T>({ columns, row, index, mark, narrow, at, measure }: RowProps<T>) {
   return (
     <div
       role="row"
@@ -84,11 +111,14 @@ const Row = memo(function Row<T>({ columns, row, index, mark, at, measure }: Row
           : { position: 'absolute', top: 0, left: 0, right: 0, transform: `translateY(${at}px)` }
       }
     >
-      {columns.map((c) => (
+      {columns.map((c, i) => (
         <div key={c.id} role="cell" className={classes.cell} data-align={c.align}>
-          <span className={classes.small} aria-hidden>
-            {c.title}
-          </span>
+          {/* What a row is about needs no title. */}
+          {narrow && i > 0 && (
+            <span className={classes.small} aria-hidden>
+              {c.title}
+            </span>
+          )}
           {c.cell(row)}
         </div>
       ))}
@@ -96,7 +126,13 @@ const Row = memo(function Row<T>({ columns, row, index, mark, at, measure }: Row
   );
 }) as <T>(props: RowProps<T>) => ReactNode;
 
-function Virtual<T>({ columns, rows, rowKey, estimate, mark }: Omit<Props<T>, 'label'> & { estimate: number }) {
+interface VirtualProps<T> extends Shown<T> {
+  rows: T[];
+  rowKey: (row: T) => string;
+  estimate: number;
+}
+
+function Virtual<T>({ rows, rowKey, estimate, ...shown }: VirtualProps<T>) {
   const box = useRef<HTMLDivElement>(null);
   const [margin, setMargin] = useState(0);
   useLayoutEffect(() => {
@@ -114,10 +150,9 @@ function Virtual<T>({ columns, rows, rowKey, estimate, mark }: Omit<Props<T>, 'l
       {virtual.getVirtualItems().map((item) => (
         <Row
           key={item.key}
-          columns={columns}
+          {...shown}
           row={rows[item.index] as T}
           index={item.index}
-          mark={mark}
           at={item.start - margin}
           measure={virtual.measureElement}
         />
