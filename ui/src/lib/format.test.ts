@@ -20,15 +20,16 @@ test.each([
 test.each([
   [0.00012, '120 μs', '120微秒'],
   [0.31, '310 ms', '310毫秒'],
-  [1.5, '1.5 sec', '1.5秒'],
+  [1.5, '1.5 s', '1.5秒'],
   [300, '5 min', '5分钟'],
+  [7200, '2 h', '2小时'],
 ])('%d seconds', (value, inEnglish, inChinese) => {
   expect(en.seconds(value)).toBe(inEnglish);
   expect(zh.seconds(value)).toBe(inChinese);
 });
 
 test.each([
-  [999, '999 byte'],
+  [999, '999 B'],
   [67_108_864, '67.1 MB'],
   [999_900_000, '1 GB'],
 ])('%d bytes', (value, text) => {

@@ -4,6 +4,9 @@ import { type Locale, useLocale } from './words';
 /** Unit of a value: what a metric's catalogue says, or the one of a chart. */
 export type Unit = 'number' | 'ratio' | 'seconds' | 'bytes' | 'rate' | 'count';
 
+/** Symbols of units that Intl abbreviates by English words. */
+const symbols: Record<string, string> = { sec: 's', hr: 'h', byte: 'B' };
+
 export type Formats = ReturnType<typeof formats>;
 
 export function formats(locale: Locale) {
@@ -34,7 +37,9 @@ export function formats(locale: Locale) {
     return by({ style: 'percent', maximumFractionDigits: digits }).format(v);
   };
   const unit = (v: number, name: string, digits = 3) =>
-    by({ style: 'unit', unit: name, unitDisplay: 'short', maximumSignificantDigits: digits }).format(v);
+    by({ style: 'unit', unit: name, unitDisplay: 'short', maximumSignificantDigits: digits })
+      .format(v)
+      .replace(/[a-z]+$/, (word) => symbols[word] ?? word);
   const seconds = (v: number): string => {
     if (!Number.isFinite(v)) return '–';
     const size = Math.abs(v);

@@ -11,7 +11,8 @@ import { type Column, Rows } from '../../components/Rows';
 import { StatusMark } from '../../components/StatusMark';
 import { Await, Empty } from '../../components/states';
 import { editWords } from '../../components/words';
-import { useFormat } from '../../lib/format';
+import { parseDuration } from '../../lib/duration';
+import { type Formats, useFormat } from '../../lib/format';
 import { hintFor } from '../../lib/hints';
 import { keyOf } from '../../lib/labels';
 import { useTime } from '../../lib/time';
@@ -172,7 +173,7 @@ function Pool({ name, list, samples }: { name: string; list: Target[]; samples: 
         return n === undefined ? '–' : f.count(n);
       },
     },
-    { id: 'every', title: t.every, width: '4rem', align: 'right', cell: (a) => a.scrapeInterval },
+    { id: 'every', title: t.every, width: '4rem', align: 'right', cell: (a) => interval(a.scrapeInterval, f) },
   ];
   return (
     <Rows
@@ -184,6 +185,11 @@ function Pool({ name, list, samples }: { name: string; list: Target[]; samples: 
       mark={(a) => (a.health === 'down' ? 'bad' : undefined)}
     />
   );
+}
+
+function interval(text: string, f: Formats): string {
+  const ms = parseDuration(text);
+  return ms ? f.seconds(ms / 1000) : text;
 }
 
 function Address({ target }: { target: Target }) {
