@@ -14,7 +14,7 @@ export const passwordWords = words(
     current: '当前密码',
     next: '新密码',
     repeat: '再次输入新密码',
-    least: (n: string) => `至少 ${n} 个字符:几个词即可。`,
+    least: (n: string) => `至少 ${n} 个字符：几个词即可。`,
     tooShort: (n: string) => `不足 ${n} 个字符。`,
     differ: '两次输入不一致。',
     same: '与当前密码相同。',

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { said } from './said';
 
 test('actions of the audit log are told in Chinese', () => {
-  expect(said('make the token churn service with role ingest', 'zh-CN')).toBe('创建令牌 churn service,角色 ingest');
+  expect(said('make the token churn service with role ingest', 'zh-CN')).toBe('创建令牌 churn service，角色 ingest');
   expect(said('revoke the token a', 'en')).toBe('revoke the token a');
   expect(said('something new', 'zh-CN')).toBe('something new');
 });

@@ -84,7 +84,7 @@ function Blocks() {
               },
               {
                 id: 'series',
-                title: t.count,
+                title: t.seriesCount,
                 width: '6rem',
                 align: 'right',
                 cell: (b) => f.count(b.stats?.numSeries ?? 0),
