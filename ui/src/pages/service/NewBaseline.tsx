@@ -26,7 +26,7 @@ export function NewBaseline({ subject, close }: { subject: Subject; close: () =>
   const running = useRef<AbortController>(null);
   useEffect(() => () => running.current?.abort(), []);
 
-  const badFile = file !== null && !/\.(csv|ndjson|jsonl|json)$/i.test(file.name);
+  const badFile = file !== null && typeOf(file.name) === undefined;
   const table = file !== null && typeOf(file.name) !== 'application/json';
   const ready = share === null && (kind === 'range' || (file !== null && !badFile));
   const make = async () => {
