@@ -1,19 +1,21 @@
 // The composition of the page: providers and routes. Every page is loaded when it is first visited.
-import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core';
+import { createTheme, localStorageColorSchemeManager, MantineProvider, mergeThemeOverrides } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
 import { QueryClientProvider } from '@tanstack/react-query';
+import { type ReactNode, useMemo } from 'react';
 import { createBrowserRouter, Outlet } from 'react-router';
 import { RouterProvider } from 'react-router/dom';
 import { makeClient } from './api/client';
 import { prefetchServices } from './api/services';
 import { Broken, NotFound } from './components/Broken';
 import { Shell } from './components/Shell';
+import { shellWords } from './components/words';
 import { base } from './lib/base';
 import { CommandProvider } from './lib/commands';
 import { moved } from './lib/moved';
 import { nonce } from './lib/nonce';
 import { TimeProvider } from './lib/time';
-import { LocaleProvider } from './lib/words';
+import { LocaleProvider, useWords } from './lib/words';
 import { theme } from './theme';
 
 const client = makeClient();
@@ -64,17 +66,31 @@ const router = createBrowserRouter(
   { basename: base.replace(/\/$/, '') || '/' },
 );
 
+/** Look is the theme, with the words that its components need in the reader's language. */
+function Look({ children }: { children: ReactNode }) {
+  const { close } = useWords(shellWords);
+  const worded = useMemo(() => {
+    const closes = { defaultProps: { closeButtonProps: { 'aria-label': close } } };
+    return mergeThemeOverrides(theme, createTheme({ components: { Notification: closes } }));
+  }, [close]);
+  return (
+    <MantineProvider theme={worded} colorSchemeManager={schemes} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+      {children}
+    </MantineProvider>
+  );
+}
+
 export function App() {
   return (
     <LocaleProvider>
-      <MantineProvider theme={theme} colorSchemeManager={schemes} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+      <Look>
         <QueryClientProvider client={client}>
           <CommandProvider>
             <Notifications position="bottom-right" />
             <RouterProvider router={router} />
           </CommandProvider>
         </QueryClientProvider>
-      </MantineProvider>
+      </Look>
     </LocaleProvider>
   );
 }
