@@ -1,10 +1,11 @@
 // Explore, as people use it: from a metric to the lines of the minute in which it rose.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { push, serve } from './asking.mjs';
-import { until } from './harness.mjs';
+import { browse, start, until } from './harness.mjs';
 
 let server;
 const job = `browser_${Date.now()}`;
@@ -156,6 +157,69 @@ test('one click leads from a spike to the lines of its minute', async () => {
   assert.equal(new URL(page.url()).searchParams.get('at'), null);
   await clean();
   await close();
+});
+
+test('exemplars are dots on the graph, and lead to the lines that name their request', async () => {
+  let traced;
+  let n = 0;
+  // A service that names a request of each scrape, in its metrics and in its log.
+  const target = createServer(async (_, answer) => {
+    n++;
+    const trace = `trace${n}`;
+    if (traced) await push(traced.url, { job: 'traced' }, [`${trace} took 0.3 s`, 'another request']).catch(() => {});
+    answer.setHeader('Content-Type', 'application/openmetrics-text; version=1.0.0; charset=utf-8');
+    answer.end(`# TYPE took_seconds histogram
+took_seconds_bucket{le="0.1"} ${n}
+took_seconds_bucket{le="+Inf"} ${2 * n} # {trace_id="${trace}"} 0.3 ${Date.now() / 1000}
+took_seconds_sum ${n}
+took_seconds_count ${2 * n}
+# EOF
+`);
+  });
+  await new Promise((done) => target.listen(0, '127.0.0.1', done));
+  traced = await start({
+    'prometheus.yml': `global: {scrape_interval: 1s}
+scrape_configs:
+  - job_name: traced
+    static_configs: [{targets: ['127.0.0.1:${target.address().port}']}]
+`,
+  });
+  const other = await browse(traced.url);
+  try {
+    await until('exemplars', () => n > 10);
+    const { page, go, clean } = await other.open();
+    const query = new URLSearchParams({ range: '5m', metrics: 'rate(took_seconds_bucket[30s])', refresh: 'off' });
+    await go(`/explore?${query}`);
+    await page.getByText(/^Exemplars: /).waitFor();
+    await clean();
+    // Observed seconds are not in the unit of a rate: the dots stand on the axis, the newest at the right.
+    const box = await chart(page).boundingBox();
+    const tip = page.getByText(/^Exemplar: 0.3/);
+    for (let x = box.x + box.width - 8; !(await tip.isVisible()); x -= 3) {
+      assert.ok(x > box.x, 'no dot is there');
+      await page.mouse.move(x, box.y + box.height - 27);
+    }
+    await page.mouse.down();
+    await page.mouse.up();
+    await page.waitForURL(/logs=/);
+    const asked = new URL(page.url()).searchParams;
+    assert.match(asked.get('logs'), /^\{job="traced"\} \|= "trace\d+"$/);
+    assert.ok(asked.get('at'));
+    const lines = page.getByRole('region', { name: 'Log lines' });
+    await lines.getByText(/took 0.3 s/).waitFor();
+    assert.equal(await lines.getByText('another request').count(), 0);
+    // The same by keyboard.
+    await page.getByText(/^Exemplars: /).press('Enter');
+    const last = page.getByRole('row').filter({ hasText: 'trace_id=' }).last();
+    const [, name] = /trace_id="(\w+)"/.exec(await last.innerText());
+    await last.getByRole('button', { name: 'Show lines' }).press('Enter');
+    await page.waitForURL((u) => u.searchParams.get('logs') === `{job="traced"} |= "${name}"`);
+    await clean();
+  } finally {
+    await other.close();
+    await traced.stop();
+    target.close();
+  }
 });
 
 test('streams are chosen by their labels; fields of a line are filters', async () => {

@@ -21,6 +21,16 @@ export interface Line {
   width?: number;
 }
 
+/** A single observation that is drawn over the lines. */
+export interface Dot {
+  /** Seconds since 1970. */
+  time: number;
+  /** Where it is drawn; by default at the bottom, where its value is not in the unit of the lines. */
+  height?: number;
+  /** What the tooltip says of it, a line each. */
+  text: string[];
+}
+
 export interface ChartProps {
   /** Seconds since 1970. */
   times: ArrayLike<number>;
@@ -42,12 +52,21 @@ export interface ChartProps {
   sync?: string;
   /** Draws bars, stacked in the order of the lines. */
   stacked?: boolean;
+  /** Said instead of “no data”, where more is known. */
+  empty?: string;
+  dots?: Dot[];
+  onDot?: (dot: Dot) => void;
 }
 
 interface Hover {
   index: number;
   left: number;
+  dot?: Dot;
 }
+
+/** Half the width of a dot, and how near the pointer must come, in px. */
+const dotSize = 4;
+const dotReach = 8;
 
 const shownInTooltip = 14;
 const shownInLegend = 12;
@@ -93,6 +112,10 @@ export function Chart(props: ChartProps) {
   useEffect(() => {
     plot.current?.setData(data);
   }, [data]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the dots are read while drawing.
+  useEffect(() => {
+    plot.current?.redraw(false);
+  }, [props.dots]);
   useEffect(() => {
     if (width > 0) plot.current?.setSize({ width, height });
   }, [width, height]);
@@ -108,7 +131,7 @@ export function Chart(props: ChartProps) {
         role="img"
         aria-label={summary(label, times, lines, unit, f)}
       >
-        {lines.length === 0 && <div className={classes.nothing}>{t.noData}</div>}
+        {lines.length === 0 && <div className={classes.nothing}>{props.empty ?? t.noData}</div>}
         {hover && <Tooltip hover={hover} width={width} times={times} lines={lines} unit={unit} color={color} f={f} />}
       </div>
       {legend && lines.length > 1 && (
@@ -158,6 +181,15 @@ function Tooltip({ hover, width, times, lines, unit, color, f }: TooltipProps) {
   const side = hover.left > width / 2 ? { right: width - hover.left + 14 } : { left: hover.left + 14 };
   return (
     <div className={classes.tooltip} style={side}>
+      {hover.dot && (
+        <div className={classes.dot}>
+          {hover.dot.text.map((line) => (
+            <div key={line} className={classes.name}>
+              {line}
+            </div>
+          ))}
+        </div>
+      )}
       <div className={classes.when}>{f.full(time * 1000)}</div>
       {rows.slice(0, shownInTooltip).map((r) => (
         <div key={r.name} className={classes.row}>
@@ -189,6 +221,16 @@ function columns(times: ArrayLike<number>, lines: Line[], stacked?: boolean): uP
   return [Array.from(times), ...out] as uPlot.AlignedData;
 }
 
+/** lonely gives the points that have no neighbour: no line would show them. */
+function lonely(u: uPlot, series: number): number[] | null {
+  const values = u.data[series] ?? [];
+  const alone: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] != null && values[i - 1] == null && values[i + 1] == null) alone.push(i);
+  }
+  return alone.length ? alone : null;
+}
+
 /** width is the time between two points, 0 where there is one alone. */
 function width(times: ArrayLike<number>): number {
   return times.length > 1 ? (times[1] as number) - (times[0] as number) : 0;
@@ -203,6 +245,39 @@ function summary(label: string, times: ArrayLike<number>, lines: Line[], unit: U
     return `${l.name}: ${f.value((l.values[i] as number) ?? Number.NaN, unit)}`;
   });
   return `${label}. ${parts.join('; ')}`;
+}
+
+/** dotsOn gives the dots in view with their places in px of the plot; what is too high is drawn at its upper edge. */
+function dotsOn(u: uPlot, dots: Dot[], canvas: boolean): { dot: Dot; x: number; y: number }[] {
+  const { min: from = 0, max: to = 0 } = u.scales.x as { min?: number; max?: number };
+  const { min: low = 0, max: high = 1 } = u.scales.y as { min?: number; max?: number };
+  return dots
+    .filter((d) => d.time >= from && d.time <= to)
+    .map((dot) => ({
+      dot,
+      x: u.valToPos(dot.time, 'x', canvas),
+      y: u.valToPos(Math.min(high, Math.max(low, dot.height ?? low)), 'y', canvas),
+    }));
+}
+
+function drawDots(u: uPlot, dots: Dot[]) {
+  const { ctx } = u;
+  const r = dotSize * devicePixelRatio;
+  ctx.save();
+  ctx.fillStyle = css('--mantine-color-text');
+  ctx.strokeStyle = css('--mw-panel');
+  ctx.lineWidth = devicePixelRatio;
+  for (const { x, y } of dotsOn(u, dots, true)) {
+    ctx.beginPath();
+    ctx.moveTo(x, y - r);
+    ctx.lineTo(x + r, y);
+    ctx.lineTo(x, y + r);
+    ctx.lineTo(x - r, y);
+    ctx.closePath();
+    ctx.fill();
+    ctx.stroke();
+  }
+  ctx.restore();
 }
 
 interface Drawn extends ChartProps {
@@ -220,6 +295,7 @@ function options(p: Drawn, onHover: (h: Hover | null) => void, events: { current
   const font = '11px system-ui, sans-serif';
   const bars = p.stacked ? uPlot.paths.bars?.({ size: [0.9, 40], align: 1 }) : undefined;
   let pressed = 0;
+  let near: Dot | undefined;
   return {
     width: p.width,
     height: p.height,
@@ -284,7 +360,7 @@ function options(p: Drawn, onHover: (h: Hover | null) => void, events: { current
           fill: p.stacked ? color : l.fill ? `${color}22` : undefined,
           width: p.stacked ? 0 : (l.width ?? 1.5),
           dash: l.dash ? [5, 4] : undefined,
-          points: { show: false },
+          points: p.stacked ? { show: false } : { show: false, size: 4, filter: lonely, fill: color },
           paths: bars,
         };
       }),
@@ -292,9 +368,18 @@ function options(p: Drawn, onHover: (h: Hover | null) => void, events: { current
     hooks: {
       setCursor: [
         (u) => {
-          const { idx, left } = u.cursor;
-          const shown = idx !== null && idx !== undefined && left !== undefined && left >= 0;
-          onHover(shown ? { index: idx, left: left + u.bbox.left / devicePixelRatio } : null);
+          const { idx, left = -1, top = -1 } = u.cursor;
+          const shown = idx !== null && idx !== undefined && left >= 0;
+          near = undefined;
+          let reach = dotReach;
+          for (const { dot, x, y } of shown ? dotsOn(u, events.current.dots ?? [], false) : []) {
+            const far = Math.hypot(x - left, y - top);
+            if (far > reach) continue;
+            reach = far;
+            near = dot;
+          }
+          u.over.style.cursor = near && events.current.onDot ? 'pointer' : '';
+          onHover(shown ? { index: idx, left: left + u.bbox.left / devicePixelRatio, dot: near } : null);
         },
       ],
       setSelect: [
@@ -313,11 +398,14 @@ function options(p: Drawn, onHover: (h: Hover | null) => void, events: { current
             pressed = e.clientX;
           });
           u.over.addEventListener('click', (e) => {
-            if (Math.abs(e.clientX - pressed) < 4) events.current.onPick?.(u.posToVal(u.cursor.left ?? 0, 'x') * 1000);
+            if (Math.abs(e.clientX - pressed) >= 4) return;
+            if (near && events.current.onDot) events.current.onDot(near);
+            else events.current.onPick?.(u.posToVal(u.cursor.left ?? 0, 'x') * 1000);
           });
         },
       ],
       draw: [
+        (u) => drawDots(u, events.current.dots ?? []),
         (u) => {
           if (p.threshold === undefined) return;
           const y = Math.round(u.valToPos(p.threshold, 'y', true));

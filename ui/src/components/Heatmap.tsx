@@ -15,6 +15,8 @@ interface Props {
   height: number;
   /** Writes the upper edge of a bucket. */
   edge: (le: number) => string;
+  /** Said instead of “no data”, where more is known. */
+  empty?: string;
 }
 
 interface Bucket {
@@ -49,7 +51,7 @@ export function buckets(m: Matrix): Bucket[] {
 }
 
 /** Heatmap shows how many requests fell into which bucket when. */
-export function Heatmap({ matrix, label, height, edge }: Props) {
+export function Heatmap({ matrix, label, height, edge, empty }: Props) {
   const t = useWords(stateWords);
   const f = useFormat();
   const dark = useComputedColorScheme('light', { getInitialValueInEffect: false }) === 'dark';
@@ -87,7 +89,7 @@ export function Heatmap({ matrix, label, height, edge }: Props) {
   if (rows.length === 0) {
     return (
       <div ref={ref} className={classes.nothing} style={{ height }}>
-        {t.noData}
+        {empty ?? t.noData}
       </div>
     );
   }

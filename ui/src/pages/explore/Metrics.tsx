@@ -1,9 +1,9 @@
-import { Box, Button, Group, List, SegmentedControl, Stack, Table, Text, UnstyledButton } from '@mantine/core';
+import { Box, Button, Group, List, SegmentedControl, Stack, Text, UnstyledButton } from '@mantine/core';
 import { IconPlus } from '@tabler/icons-react';
 import { type UseQueryResult, useQueries } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { logLabels, logValues } from '../../api/loki';
-import { type Table as Answer, useExemplars, useGraph, useTable } from '../../api/promql';
+import { type Table as Answer, useGraph, useTable } from '../../api/promql';
 import { Chart, type Line } from '../../components/Chart';
 import { Panel } from '../../components/Panel';
 import { Await, Empty, ErrorBox } from '../../components/states';
@@ -13,11 +13,13 @@ import type { Matrix } from '../../lib/matrix';
 import { stepFor } from '../../lib/range';
 import { useTime } from '../../lib/time';
 import { useWords } from '../../lib/words';
+import { Exemplars, useExemplarDots } from './Exemplars';
 import classes from './Explore.module.css';
 import { note } from './history';
 import { QueryRow } from './QueryRow';
 import { ResultTable } from './ResultTable';
 import { useAsked } from './state';
+import { unitOfAll } from './unit';
 import { exploreWords } from './words';
 
 const letter = (i: number) => String.fromCharCode(65 + (i % 26));
@@ -105,7 +107,7 @@ function Begin({ onPick }: { onPick: (expr: string) => void }) {
         {examples.map(([name, expr]) => (
           <UnstyledButton key={expr} className={classes.past} maw={460} onClick={() => onPick(expr)}>
             <Text size="sm">{name}</Text>
-            <span className="mw-mono">{expr}</span>
+            <span className={`mw-mono ${classes.example}`}>{expr}</span>
           </UnstyledButton>
         ))}
       </Stack>
@@ -156,6 +158,7 @@ function Graph() {
   const pick = (at: number) => {
     change({ at, view: state.view === 'logs' ? 'logs' : 'split', logs: state.logs || streams, live: false });
   };
+  const exemplars = useExemplarDots(asked[0]?.expr ?? '', streams);
   const warnings = [...new Set(matrices.flatMap((m) => m?.warnings ?? []))];
   return (
     <Box>
@@ -189,23 +192,26 @@ function Graph() {
             label={asked.map((q) => q.expr).join('; ')}
             times={drawn.times}
             lines={drawn.lines}
+            unit={unitOfAll(asked.map((q) => q.expr))}
             height={320}
             sync="explore"
             onZoom={(a, b) => setRange({ from: a, to: b })}
             onPick={pick}
+            dots={exemplars.dots}
+            onDot={exemplars.followDot}
           />
-          <Group gap="md" pt={4}>
+          <div className={classes.below}>
             <Text size="xs" c="dimmed">
               {t.seriesCount(f.count(drawn.lines.length))} · {t.resolution(f.span(step * 1000))}
             </Text>
             <Text size="xs" c="dimmed">
               {t.pickHint}
             </Text>
-          </Group>
+          </div>
         </>
       )}
       {drawn && drawn.lines.length === 0 && !waiting && !graphs.some((g) => g.isError) && <Nothing />}
-      {asked[0] && <Exemplars query={asked[0].expr} />}
+      {exemplars.list.length > 0 && <Exemplars list={exemplars.list} follow={exemplars.follow} />}
     </Box>
   );
 }
@@ -275,44 +281,6 @@ function useStreamGuess(labels: Labels | undefined): string {
   const i = shared.findIndex((l, j) => values[j]?.data?.includes(labels?.[l] as string));
   const name = shared[i];
   return name ? selector({ [name]: labels?.[name] }) : '';
-}
-
-function Exemplars({ query }: { query: string }) {
-  const t = useWords(exploreWords);
-  const f = useFormat();
-  const exemplars = useExemplars(query);
-  if (!exemplars.data?.length) return null;
-  return (
-    <details>
-      <summary>
-        <Text span size="xs">
-          {t.exemplars(f.count(exemplars.data.length))}
-        </Text>
-      </summary>
-      <Box className={classes.scroll} mah={240} tabIndex={0} role="region" aria-label={t.exemplars('')}>
-        <Table>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{t.time}</Table.Th>
-              <Table.Th>{t.value}</Table.Th>
-              <Table.Th>{t.labels}</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {exemplars.data.slice(0, 100).map((e) => (
-              <Table.Tr key={`${e.time} ${JSON.stringify(e.labels)}`}>
-                <Table.Td>{f.time(e.time)}</Table.Td>
-                <Table.Td className="mw-number">{f.number(e.value)}</Table.Td>
-                <Table.Td className={classes.cellLabels}>
-                  {nameOf(e.labels)} {nameOf(e.series)}
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Box>
-    </details>
-  );
 }
 
 function Tables() {
