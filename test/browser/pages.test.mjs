@@ -1,5 +1,6 @@
 // The pages with the data of a real modelwatch: two versions of a model that drift, a target that is down, an alert.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { browse, feed, freePort, start, until } from './harness.mjs';
 
@@ -161,6 +162,76 @@ test('a baseline is confirmed, and one is made of a range', async () => {
   await tab.clean();
   await tab.page.getByRole('button', { name: 'Make baseline' }).click();
   await tab.page.getByText('time range: made by a test').waitFor({ timeout: 30_000 });
+  await tab.close();
+});
+
+test('a baseline is made of a CSV and of a Parquet file; a file that cannot be read says why and changes nothing', async () => {
+  const tab = await browser.open();
+  await tab.go('/services/shop?tab=baselines&version=v2');
+  const table = tab.page.getByRole('table', { name: 'Baselines' });
+  const csv = `age,income,answer\n${Array.from({ length: 300 }, (_, i) => `${20 + (i % 40)},${1000 + i},${i % 2 ? 'buy' : 'skip'}`).join('\n')}\n`;
+  const parquet = readFileSync(new URL('../../store/inferences/parquet/testdata/pandas.parquet', import.meta.url));
+  const give = async (name, buffer) => {
+    await tab.page.getByRole('button', { name: 'New baseline' }).click();
+    const form = tab.page.getByRole('dialog');
+    await form.getByText('From a file').click();
+    await form.locator('input[type=file]').setInputFiles({ name, mimeType: '', buffer });
+    await form.getByLabel('Note').fill(name);
+    return form;
+  };
+  for (const [name, buffer, prediction] of [
+    ['training.csv', Buffer.from(csv), 'answer'],
+    ['training.parquet', parquet, 'prediction'],
+  ]) {
+    const form = await give(name, buffer);
+    await form.getByLabel('Column of the prediction').fill(prediction);
+    await tab.clean();
+    await form.getByRole('button', { name: 'Make baseline' }).click();
+    await table.getByText(`file: ${name}`).waitFor();
+  }
+  const before = await table.getByRole('row').count();
+  for (const [name, buffer] of [
+    ['broken.csv', Buffer.from('age,income\n1,2\n3,4,5\n')],
+    ['broken.parquet', parquet.subarray(0, parquet.length / 2)],
+  ]) {
+    const form = await give(name, buffer);
+    await form.getByRole('button', { name: 'Make baseline' }).click();
+    const said = form.getByRole('alert');
+    await said.waitFor();
+    assert.match(await said.innerText(), /line 3|Parquet/i);
+    // The console names each answer that refuses; there is nothing else to find wrong.
+    tab.wrong.splice(0, tab.wrong.length, ...tab.wrong.filter((w) => !w.includes('400')));
+    await tab.clean();
+    await form.getByRole('button', { name: 'Cancel' }).click();
+    await form.waitFor({ state: 'detached' });
+  }
+  const form = await give('training.xlsx', Buffer.from('PK'));
+  await form.getByText('The name must end with').waitFor();
+  assert.ok(await form.getByRole('button', { name: 'Make baseline' }).isDisabled());
+  await tab.page.keyboard.press('Escape');
+  assert.equal(await table.getByRole('row').count(), before);
+  await tab.close();
+});
+
+test('a service that has only just come says what its charts wait for, and offers a range that fits', async () => {
+  const record = { service: 'young', model: 'm', model_version: 'v1', timestamp: new Date().toISOString(), duration_seconds: 0.1, status_code: 200, features: { a: 1 }, prediction: 'x' };
+  const answer = await fetch(`${server.url}/ai/v1/inferences`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/x-ndjson' },
+    body: JSON.stringify(record),
+  });
+  assert.equal(answer.status, 202);
+  await until('the service', async () => (await server.get('/ai/v1/services')).services.some((s) => s.service === 'young'));
+  const tab = await browser.open();
+  // As before the second scrape, however long this test takes.
+  await tab.page.route('**/api/v1/query_range', (r) => r.fulfill({ json: { status: 'success', data: { resultType: 'matrix', result: [] } } }));
+  await tab.page.clock.setFixedTime(Date.parse(record.timestamp) + 20_000);
+  await tab.go('/services/young');
+  await tab.page.getByText('Their course is drawn within a minute').first().waitFor();
+  assert.equal(await tab.page.getByText('No data in this time range').count(), 0);
+  await tab.page.getByRole('button', { name: 'Show the last 5 minutes' }).click();
+  await tab.page.waitForURL(/range=5m/);
+  await tab.page.getByText('most of this time range is before it').waitFor({ state: 'detached' });
   await tab.close();
 });
 

@@ -2,6 +2,7 @@ import { Tabs } from '@mantine/core';
 import { type ComponentType, Suspense } from 'react';
 import { Navigate, useNavigate, useParams } from 'react-router';
 import { useHref } from '../lib/url';
+import { TabList } from './TabList';
 
 interface Props<S extends string> {
   /** Where the page is: its first section has this address, the others have one below it. */
@@ -29,13 +30,7 @@ export function Sections<S extends string>({ path, label, sections, names, shown
       onChange={(s) => void navigate(href(s === offered[0] ? path : `${path}/${s}`))}
       keepMounted={false}
     >
-      <Tabs.List aria-label={label} className="mw-tabs">
-        {offered.map((s) => (
-          <Tabs.Tab key={s} value={s}>
-            {names[s]}
-          </Tabs.Tab>
-        ))}
-      </Tabs.List>
+      <TabList label={label} tabs={offered.map((s) => ({ id: s, name: names[s] }))} here={id} />
       <Tabs.Panel value={id} pt="sm">
         <Suspense>
           <Section />

@@ -1,4 +1,4 @@
-import { Group, SimpleGrid, Stack, Text } from '@mantine/core';
+import { SimpleGrid, Stack, Text } from '@mantine/core';
 import { lazy, Suspense } from 'react';
 import { type Measure, useVersion, type Version } from '../../api/models';
 import { useRange, useRanges } from '../../api/series';
@@ -15,6 +15,7 @@ import type { TabProps } from '.';
 import { joinRanges } from './join';
 import { matchers, type Subject } from './subject';
 import { serviceWords } from './words';
+import { useAwaited } from './Young';
 
 const Heatmap = lazy(() => import('../../components/Heatmap').then((m) => ({ default: m.Heatmap })));
 
@@ -35,11 +36,12 @@ export function useRateWindow(): string {
   return `${Math.max(120, stepFor(from, to) * 2)}s`;
 }
 
-export default function Traffic({ subject }: TabProps) {
+export default function Traffic({ subject, first }: TabProps) {
   const t = useWords(serviceWords);
   const f = useFormat();
   const version = useVersion(subject.service, subject.model, subject.version);
   const w = useRateWindow();
+  const awaited = useAwaited(first);
   const by = useRange(`sum by (outcome) (rate(${matchers(subject, {}, 'modelwatch_inferences_total')}[${w}]))`);
   const bucket = matchers(subject, { result: 'success' }, 'modelwatch_inference_duration_seconds_bucket');
   const quantiles = useRanges(
@@ -58,6 +60,7 @@ export default function Traffic({ subject }: TabProps) {
             query={by}
             label={t.rate}
             unit="rate"
+            empty={awaited}
             name={(l) => outcome(l.outcome)}
             color={(l) => outcomeColor[l.outcome ?? '']}
             sync="traffic"
@@ -68,11 +71,12 @@ export default function Traffic({ subject }: TabProps) {
             query={latency}
             label={t.latency}
             unit="seconds"
+            empty={awaited}
             name={(l) => t.quantile(f.ratio(Number(l.quantile)))}
             sync="traffic"
           />
         </Panel>
-        <LatencyHeat subject={subject} window={w} />
+        <LatencyHeat subject={subject} window={w} empty={awaited} />
         <Panel title={t.errors} flush>
           <Await query={version} height={80}>
             {(v) => <Errors v={v} />}
@@ -103,7 +107,7 @@ function Now({ v }: { v: Version }) {
       />
     );
   return (
-    <Group gap="xl" align="flex-start">
+    <div className="mw-figures">
       {show(t.perSecond, s.rate, f.rate)}
       {show(t.errorRatio, s.error_ratio, f.ratio)}
       {show(t.median, s.latency_p50_seconds, f.seconds)}
@@ -112,7 +116,7 @@ function Now({ v }: { v: Version }) {
       {show(t.firstToken, s.first_token_p95_seconds, f.seconds)}
       {show(t.tokenRate, s.token_rate_p50, f.rate)}
       {show(t.throughput, s.token_throughput, f.rate)}
-    </Group>
+    </div>
   );
 }
 
@@ -186,7 +190,7 @@ function Endpoints({ v }: { v: Version }) {
   );
 }
 
-function LatencyHeat({ subject, window }: { subject: Subject; window: string }) {
+function LatencyHeat({ subject, window, empty }: { subject: Subject; window: string; empty?: string }) {
   const t = useWords(serviceWords);
   const f = useFormat();
   const { from, to } = useTime();
@@ -199,7 +203,7 @@ function LatencyHeat({ subject, window }: { subject: Subject; window: string }) 
       <Await query={query} height={190}>
         {(m) => (
           <Suspense fallback={<div style={{ height: 190 }} aria-busy />}>
-            <Heatmap matrix={m} label={t.latencyHeat} height={190} edge={f.seconds} />
+            <Heatmap matrix={m} label={t.latencyHeat} height={190} edge={f.seconds} empty={empty} />
           </Suspense>
         )}
       </Await>

@@ -4,6 +4,7 @@ import { Link } from 'react-router';
 import { Page } from '../../components/Page';
 import { StatusMark } from '../../components/StatusMark';
 import { Await, Empty } from '../../components/states';
+import { TabList } from '../../components/TabList';
 import { useFormat } from '../../lib/format';
 import { useTime } from '../../lib/time';
 import { useHref, useParam } from '../../lib/url';
@@ -11,6 +12,7 @@ import { useWords } from '../../lib/words';
 import { Layers } from './Layers';
 import { type Subject, useSubject } from './subject';
 import { serviceWords } from './words';
+import { Young } from './Young';
 
 const tabs = {
   traffic: lazy(() => import('./Traffic')),
@@ -102,16 +104,15 @@ export function Component() {
           ) : (
             <>
               <Layers layers={s.state.layers} />
+              <Young first={s.summary?.first} />
               <Tabs value={tab} onChange={(v) => setTab(v ?? 'traffic')} keepMounted={false}>
-                <Tabs.List aria-label={t.sections} className="mw-tabs">
-                  {(Object.keys(tabs) as Tab[])
+                <TabList
+                  label={t.sections}
+                  tabs={(Object.keys(tabs) as Tab[])
                     .filter((id) => id !== 'compare' || s.versions.length > 1)
-                    .map((id) => (
-                      <Tabs.Tab key={id} value={id}>
-                        {names[id]}
-                      </Tabs.Tab>
-                    ))}
-                </Tabs.List>
+                    .map((id) => ({ id, name: names[id] }))}
+                  here={tab}
+                />
                 <Tabs.Panel value={tab} pt="sm">
                   {!s.summary && tab !== 'resources' ? (
                     <Text c="dimmed">{t.noModel}</Text>
@@ -121,6 +122,7 @@ export function Component() {
                         tab={tab}
                         subject={{ service: s.service, model: s.model, version: s.version }}
                         other={s.other}
+                        first={s.summary?.first}
                       />
                     </Suspense>
                   )}
@@ -138,6 +140,8 @@ export interface TabProps {
   subject: Subject;
   /** The version beside it, or nothing. */
   other: string;
+  /** When the version's first inference came. */
+  first?: string;
 }
 
 function Shown({ tab, ...props }: TabProps & { tab: Tab }) {
