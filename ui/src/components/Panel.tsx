@@ -33,7 +33,7 @@ export function Panel({ title, hint, actions, children, flush }: Props) {
           {actions}
         </Group>
       )}
-      <Box p={flush ? 0 : 'sm'} pt={title && !flush ? 4 : undefined}>
+      <Box p={flush ? 0 : 'sm'} pt={title && !flush ? 4 : undefined} className={flush ? undefined : 'mw-inner'}>
         {children}
       </Box>
     </Box>

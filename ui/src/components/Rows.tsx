@@ -119,7 +119,7 @@ const Row = memo(function Row<T>({ columns, row, index, mark, narrow, at, measur
               {c.title}
             </span>
           )}
-          {c.cell(row)}
+          {narrow ? <div className={classes.content}>{c.cell(row)}</div> : c.cell(row)}
         </div>
       ))}
     </div>

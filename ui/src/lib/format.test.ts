@@ -41,3 +41,25 @@ test('spans are in the largest whole unit', () => {
   expect(en.span(36e5)).toBe('1 hour');
   expect(zh.span(2 * 864e5)).toBe('2天');
 });
+
+test.each([
+  [0.0005, '0.0005'],
+  [4.05e-14, '4.05 × 10⁻¹⁴'],
+  [-2e-10, '-2 × 10⁻¹⁰'],
+])('%d', (value, text) => {
+  expect(en.number(value)).toBe(text);
+});
+
+test.each([
+  [11, '11 s ago', '11秒前'],
+  [180, '3 min ago', '3分钟前'],
+  [7200, '2 h ago', '2小时前'],
+])('%d seconds ago', (seconds, inEnglish, inChinese) => {
+  expect(en.ago(0, seconds * 1000)).toBe(inEnglish);
+  expect(zh.ago(0, seconds * 1000)).toBe(inChinese);
+});
+
+test('both ends of a span of time share their day', () => {
+  const from = new Date(2026, 0, 2, 3, 4, 5).getTime();
+  expect(en.between(from, from + 7000).match(/Jan/g)).toHaveLength(1);
+});

@@ -7,6 +7,10 @@ export type Unit = 'number' | 'ratio' | 'seconds' | 'bytes' | 'rate' | 'count';
 /** Symbols of units that Intl abbreviates by English words. */
 const symbols: Record<string, string> = { sec: 's', hr: 'h', byte: 'B' };
 
+/** power writes an exponent as people do. */
+const power = (_: string, exponent: string) =>
+  ` × 10${[...exponent].map((c) => (c === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(c)])).join('')}`;
+
 export type Formats = ReturnType<typeof formats>;
 
 export function formats(locale: Locale) {
@@ -24,7 +28,11 @@ export function formats(locale: Locale) {
     if (!Number.isFinite(v)) return Number.isNaN(v) ? '–' : v > 0 ? '∞' : '−∞';
     const size = Math.abs(v);
     if (size >= 1e5) return by({ notation: 'compact', maximumSignificantDigits: 4 }).format(v);
-    if (size > 0 && size < 1e-3) return by({ notation: 'scientific', maximumSignificantDigits: 3 }).format(v);
+    if (size > 0 && size < 1e-4) {
+      return by({ notation: 'scientific', maximumSignificantDigits: 3 })
+        .format(v)
+        .replace(/E(-?\d+)$/, power);
+    }
     return by({ maximumSignificantDigits: size >= 1000 ? 6 : 4 }).format(v);
   };
   const count = (v: number): string => by({ maximumFractionDigits: 0 }).format(v);
@@ -88,13 +96,15 @@ export function formats(locale: Locale) {
   });
   const full = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'long', hourCycle: 'h23' });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' });
+  const distance = (v: number, name: Intl.RelativeTimeFormatUnit) =>
+    relative.format(Math.round(v), name).replace(/\b(sec|min|hr)\./, (_, word: string) => symbols[word] ?? word);
   const ago = (ms: number, now: number = Date.now()): string => {
     const s = (ms - now) / 1000;
     const size = Math.abs(s);
-    if (size < 60) return relative.format(Math.round(s), 'second');
-    if (size < 90 * 60) return relative.format(Math.round(s / 60), 'minute');
-    if (size < 36 * 3600) return relative.format(Math.round(s / 3600), 'hour');
-    return relative.format(Math.round(s / 86400), 'day');
+    if (size < 60) return distance(s, 'second');
+    if (size < 90 * 60) return distance(s / 60, 'minute');
+    if (size < 36 * 3600) return distance(s / 3600, 'hour');
+    return distance(s / 86400, 'day');
   };
   const span = (ms: number): string => {
     const [name, size] = (
@@ -140,6 +150,8 @@ export function formats(locale: Locale) {
     moment: (ms: number) => moment.format(ms),
     /** exact is day and time, with seconds. */
     exact: (ms: number) => exact.format(ms),
+    /** between is a span of time, without saying twice what is the same at both ends. */
+    between: (from: number, to: number) => exact.formatRange(from, to),
     /** full is everything, with the time zone. */
     full: (ms: number) => full.format(ms),
     /** span is a length of time in words, such as 15 minutes. */

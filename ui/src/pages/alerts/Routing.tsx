@@ -118,7 +118,7 @@ function Branch({ route, hits, root }: { route: Route; hits: Set<string>; root?:
     <li>
       <div className={classes.route} data-hit={hit}>
         <span className="mw-mono mw-wrap">
-          {root ? '*' : route.matchers.length ? route.matchers.join(', ') : t.everything}
+          {root ? t.everyAlert : route.matchers.length ? route.matchers.join(', ') : t.everything}
         </span>
         <Text span size="sm">
           → <b>{route.receiver}</b>
@@ -246,7 +246,7 @@ function ReceiverRow({ receiver }: { receiver: Receiver }) {
           {receiver.name}
         </Text>
         <Text size="xs" c="dimmed">
-          {receiver.integrations.join(', ') || t.noIntegrations}
+          {receiver.integrations.map((i) => i.replace(/\[\d+\]$/, '')).join(', ') || t.noIntegrations}
           {!receiver.used && ` · ${t.unused}`}
         </Text>
       </div>

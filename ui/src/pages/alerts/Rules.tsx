@@ -212,7 +212,10 @@ function RuleRow({ rule, group, open, onToggle }: RowProps) {
     <div className={classes.rule}>
       <button type="button" className={classes.ruleHead} aria-expanded={open} onClick={onToggle}>
         <StatusMark health={healthOfRule(rule)} word={t[stateOf(rule)]} />
-        <span className={classes.ruleName}>{rule.name}</span>
+        <span className={classes.ruleName}>
+          {rule.name}
+          {rule.labels?.severity && <span className={classes.severity}> {rule.labels.severity}</span>}
+        </span>
         <span className={classes.ruleExpr}>{rule.query}</span>
         <Chevron size={15} aria-hidden />
       </button>

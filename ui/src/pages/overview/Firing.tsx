@@ -7,6 +7,7 @@ import { useFormat } from '../../lib/format';
 import { useHref } from '../../lib/url';
 import { useWords } from '../../lib/words';
 import classes from './Firing.module.css';
+import { textOf, together, whereOf } from './together';
 import { overviewWords } from './words';
 
 const shown = 4;
@@ -35,6 +36,7 @@ export function Firing() {
       </Group>
     );
   }
+  const rows = together(data);
   return (
     <section className={classes.box} aria-label={t.firingTitle}>
       <h2 className={classes.head}>
@@ -42,11 +44,11 @@ export function Firing() {
         {t.firing(f.count(data.length))}
       </h2>
       <ul className={classes.list}>
-        {data.slice(0, shown).map((a) => (
-          <Row key={a.fingerprint} alert={a} />
+        {rows.slice(0, shown).map(({ alert, count }) => (
+          <Row key={alert.fingerprint} alert={alert} count={count} />
         ))}
       </ul>
-      {data.length > shown && (
+      {rows.length > shown && (
         <Link to={href('/alerts')} className="mw-link">
           {t.more(f.count(data.length))}
         </Link>
@@ -55,12 +57,12 @@ export function Firing() {
   );
 }
 
-function Row({ alert }: { alert: FiringAlert }) {
+function Row({ alert, count }: { alert: FiringAlert; count: number }) {
   const t = useWords(overviewWords);
   const f = useFormat();
   const href = useHref();
-  const { labels, annotations } = alert;
-  const where = labels.service ?? labels.job ?? labels.instance ?? '';
+  const { labels } = alert;
+  const where = whereOf(alert);
   return (
     <li className={classes.row}>
       <Link to={href('/alerts')} className={classes.name}>
@@ -73,7 +75,8 @@ function Row({ alert }: { alert: FiringAlert }) {
       )}
       <span className={classes.text}>
         {where && <b>{where} </b>}
-        {annotations.summary ?? annotations.description ?? annotations.message ?? ''}
+        {textOf(alert)}
+        {count > 1 && <span className={classes.times}> × {f.count(count)}</span>}
       </span>
       <span className={classes.since} title={f.full(Date.parse(alert.startsAt))}>
         {f.ago(Date.parse(alert.startsAt))}

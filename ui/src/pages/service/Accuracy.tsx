@@ -35,13 +35,13 @@ export default function AccuracyTab({ subject }: TabProps) {
     modelwatch_accuracy_estimate_high: '#93b4d6',
   };
   return (
-    <Stack gap="sm">
-      <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="sm">
-        <Panel title={t.measured}>
-          <Await query={version} height={150}>
-            {(v) => <Measured a={v.accuracy} />}
-          </Await>
-        </Panel>
+    <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="sm">
+      <Panel title={t.measured}>
+        <Await query={version} height={150}>
+          {(v) => <Measured a={v.accuracy} />}
+        </Await>
+      </Panel>
+      <Stack gap="sm">
         <Panel title={t.estimated}>
           <Await query={version} height={150}>
             {(v) => <Estimated a={v.accuracy} />}
@@ -60,8 +60,8 @@ export default function AccuracyTab({ subject }: TabProps) {
         <Panel title={t.predictions}>
           <FeatureDistribution subject={subject} feature="@prediction" />
         </Panel>
-      </SimpleGrid>
-    </Stack>
+      </Stack>
+    </SimpleGrid>
   );
 }
 
@@ -196,6 +196,19 @@ function Errors({ now }: { now: Regression }) {
   );
 }
 
+/** What the server says of the calibration; in other words than these it is shown as it is. */
+const calibrations = {
+  'too few labelled records of both outcomes to calibrate on': 'tooFewToCalibrate',
+  'the outcomes are all but separable': 'separable',
+  'calibrating would not lower the calibration error': 'noNeedToCalibrate',
+  "calibrated by isotonic regression on the baseline's labels": 'calibrated',
+} as const;
+
+function calibration(said: string, t: Record<(typeof calibrations)[keyof typeof calibrations], string>): string {
+  const known = Object.entries(calibrations).find(([begin]) => said.startsWith(begin));
+  return known ? t[known[1]] : said;
+}
+
 function Estimated({ a }: { a: Accuracy }) {
   const t = useWords(serviceWords);
   const f = useFormat();
@@ -213,7 +226,7 @@ function Estimated({ a }: { a: Accuracy }) {
       <Text size="xs" c="dimmed">
         {t.of(f.count(a.estimate.sample_size))}
       </Text>
-      <Text size="sm">{a.estimate.calibration}</Text>
+      <Text size="sm">{calibration(a.estimate.calibration, t)}</Text>
     </Stack>
   );
 }

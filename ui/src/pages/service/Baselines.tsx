@@ -98,11 +98,11 @@ function Table({ list }: { list: BaselineInfo[] }) {
             width: 'minmax(0, 1fr)',
             cell: (b) => (
               <>
-                {t[b.source]}
-                {b.note ? `: ${b.note}` : ''}
+                {/* What the server notes by itself are the records and the span, which stand here anyway. */}
+                {b.note && b.source !== 'auto' ? t.madeOf(t[b.source], b.note) : t[b.source]}
                 {b.from && b.to && (
                   <Text size="xs" c="dimmed">
-                    {f.moment(Date.parse(b.from))} – {f.moment(Date.parse(b.to))}
+                    {f.between(Date.parse(b.from), Date.parse(b.to))}
                   </Text>
                 )}
               </>

@@ -1,4 +1,4 @@
-import { CloseButton, Group, SimpleGrid, Stack, Text } from '@mantine/core';
+import { Box, CloseButton, Group, SimpleGrid, Stack, Text } from '@mantine/core';
 import { useEffect, useRef } from 'react';
 import { type Bin, type FeatureDetail, type Figures, useFeature } from '../../api/models';
 import { Facts } from '../../components/Figure';
@@ -12,7 +12,7 @@ import { type Formats, useFormat } from '../../lib/format';
 import { useWords } from '../../lib/words';
 import { verdictHealth } from './Data';
 import classes from './Feature.module.css';
-import { useMethodName } from './methods';
+import { changeName, useMethodName, useUnitName } from './methods';
 import type { Subject } from './subject';
 import { serviceWords } from './words';
 
@@ -40,12 +40,17 @@ function Detail({ d }: { d: FeatureDetail }) {
   const t = useWords(serviceWords);
   const f = useFormat();
   const methodName = useMethodName();
+  const unitName = useUnitName();
   const judged = Boolean(d.method);
   return (
     <Stack gap="sm">
-      <Group gap="sm" align="baseline">
+      <Group gap="sm">
         <StatusMark health={verdictHealth[d.verdict]} word={t[d.verdict]} />
-        {d.change && <Text size="sm">{t.changed(d.change.of, f.number(d.change.from), f.number(d.change.to))}</Text>}
+        {d.change && (
+          <Text size="sm">
+            {t.changed(changeName(d.change.of, f.locale), f.number(d.change.from), f.number(d.change.to))}
+          </Text>
+        )}
         {d.reason && <Text size="sm">{d.reason}</Text>}
         {d.derived && (
           <Text size="sm" c="dimmed">
@@ -56,7 +61,7 @@ function Detail({ d }: { d: FeatureDetail }) {
       {d.findings
         .filter((x) => x.kind !== 'drift')
         .map((x) => (
-          <Group key={x.message} gap="xs">
+          <Group key={x.message} gap="xs" wrap="nowrap">
             <StatusMark
               health={x.severity === 'critical' ? 'down' : x.severity === 'warning' ? 'degraded' : 'unknown'}
               word=""
@@ -78,12 +83,15 @@ function Detail({ d }: { d: FeatureDetail }) {
               <Text size="sm">{d.top.map((x) => `${x.category} (${f.count(x.count)})`).join(', ')}</Text>
             </>
           )}
+          <Box mt="md">
+            <FiguresTable d={d} />
+          </Box>
         </div>
         <Stack gap="sm">
           {judged && (
             <Facts
               facts={[
-                [t.score, `${f.number(d.score)} ${d.unit ?? ''}`],
+                [t.score, `${f.number(d.score)} ${unitName(d.unit ?? '')}`],
                 [t.threshold, f.number(d.threshold)],
                 [`${t.pValue} (${t.pValueHint})`, `${f.number(d.adjusted_p_value)} · ${t.alpha} ${f.number(d.alpha)}`],
                 [t.method, methodName(d.method ?? '')],
@@ -92,7 +100,6 @@ function Detail({ d }: { d: FeatureDetail }) {
             />
           )}
           <History d={d} />
-          <FiguresTable d={d} />
           {(d.tests?.length ?? 0) > 1 && (
             <Rows
               label={t.tests}

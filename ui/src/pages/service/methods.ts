@@ -1,5 +1,5 @@
 // The names of drift methods, by the ids that the API gives.
-import { useWords, words } from '../../lib/words';
+import { type Locale, useLocale, useWords, words } from '../../lib/words';
 
 export const methodWords = words(
   {
@@ -39,6 +39,44 @@ export const methodWords = words(
     wasserstein: 'Wasserstein 距离',
   },
 );
+
+/** Units of effect sizes; a pure number has none to name. */
+const units: Record<string, [string, string]> = {
+  '1': ['', ''],
+  'Hellinger distance': ['Hellinger distance', '（Hellinger 距离）'],
+  'Jensen-Shannon distance, base 2': ['Jensen-Shannon distance, base 2', '（Jensen-Shannon 距离，以 2 为底）'],
+  'square root of baseline deviations': ['square root of baseline deviations', '（基线标准差的平方根）'],
+  'baseline deviations': ['standard deviations of the baseline', '（基线标准差）'],
+  'kernel deviations': ['kernel deviations', '（核标准差）'],
+};
+
+/** What moved most, by the words of the server; a share has the name of what it is of in quotes. */
+const changesZh: [RegExp, string][] = [
+  [/^missing share$/, '缺失比例'],
+  [/^share of unseen categories$/, '未见过的类别的占比'],
+  [/^share of values that the baseline never had$/, '基线中从未有过的值的占比'],
+  [/^distance from the baseline's embeddings$/, '与基线嵌入向量的距离'],
+  [/^area under the ROC curve of a classifier$/, '分类器的 ROC 曲线下面积'],
+  [/^shares of categories$/, '各类别的占比'],
+  [/^share of other categories$/, '其他类别的占比'],
+  [/^share of (.+)$/s, '$1 的占比'],
+  [/^mean of the norm$/, '范数的均值'],
+  [/^standard deviation of the norm$/, '范数的标准差'],
+  [/^mean$/, '均值'],
+  [/^standard deviation$/, '标准差'],
+];
+
+/** changeName says what it is that moved. What a newer server names stays as it is. */
+export function changeName(of: string, locale: Locale): string {
+  const [pattern, said] = (locale === 'en' ? undefined : changesZh.find(([p]) => p.test(of))) ?? [];
+  return pattern && said ? of.replace(pattern, said) : of;
+}
+
+/** useUnitName names the unit of an effect size. */
+export function useUnitName(): (unit: string) => string {
+  const { locale } = useLocale();
+  return (unit) => units[unit]?.[locale === 'en' ? 0 : 1] ?? unit;
+}
 
 /** useMethodName names methods. One of a newer server keeps its id. */
 export function useMethodName(): (id: string) => string {

@@ -28,7 +28,7 @@ export default function About() {
                 facts={[
                   [t.version, b.version],
                   [t.revision, b.revision || '–'],
-                  [t.built, b.buildDate || '–'],
+                  ...(b.buildDate ? ([[t.built, b.buildDate]] as [string, string][]) : []),
                   [t.go, b.goVersion],
                 ]}
               />
@@ -39,7 +39,7 @@ export default function About() {
           </Text>
           <Text size="sm">{t.licenceText}</Text>
         </Panel>
-        <Panel title={t.started}>
+        <Panel title={t.process}>
           <Await query={runtime} height={160}>
             {(r) => (
               <Facts

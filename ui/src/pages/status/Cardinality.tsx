@@ -1,4 +1,4 @@
-import { Group, SimpleGrid, Stack, Text } from '@mantine/core';
+import { SimpleGrid, Stack, Text } from '@mantine/core';
 import { Link } from 'react-router';
 import { useInstant } from '../../api/series';
 import { type Cardinality, useCardinality } from '../../api/status';
@@ -29,11 +29,11 @@ export default function CardinalityPage() {
         };
         return (
           <Stack gap="sm">
-            <Group gap="xl">
+            <div className="mw-figures">
               <Figure label={t.series} value={f.count(all)} />
               <Figure label={t.chunks} value={f.count(c.headStats.chunkCount)} />
               <Figure label={t.labelPairs} value={f.count(c.headStats.numLabelPairs)} />
-            </Group>
+            </div>
             <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="sm">
               <Panel title={t.byMetric} flush>
                 <Top label={t.byMetric} list={c.seriesCountByMetricName} all={all} link={(n) => explore(n)} />
@@ -60,6 +60,12 @@ export default function CardinalityPage() {
   );
 }
 
+/** breakable lets a long name break between its words rather than within one. */
+function breakable(name: string) {
+  // biome-ignore lint/suspicious/noArrayIndexKey: a part is what stands at its place.
+  return name.split(/(?<=[_=:./])(?=\w)/).map((part, i) => [i > 0 && <wbr key={i} />, part]);
+}
+
 function Top({
   label,
   list,
@@ -81,10 +87,10 @@ function Top({
       cell: (s) =>
         link ? (
           <Link to={link(s.name)} className="mw-mono mw-link">
-            {s.name}
+            {breakable(s.name)}
           </Link>
         ) : (
-          <span className="mw-mono">{s.name}</span>
+          <span className="mw-mono">{breakable(s.name)}</span>
         ),
     },
     { id: 'count', title: t.count, width: '5rem', align: 'right', cell: (s) => f.count(s.value) },

@@ -110,7 +110,7 @@ function One({ pool, found }: { pool: string; found: Found }) {
         </Box>
       </SimpleGrid>
       {!open && (
-        <Button variant="subtle" size="compact-xs" mt={4} onClick={() => setOpen(true)}>
+        <Button variant="default" size="compact-xs" mt={6} onClick={() => setOpen(true)}>
           {t.steps}
         </Button>
       )}

@@ -1,4 +1,4 @@
-import { Alert, Group, Stack, Text } from '@mantine/core';
+import { Alert, SimpleGrid, Stack, Text } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import { ApiError } from '../../api/client';
 import { useStreams } from '../../api/logs';
@@ -22,13 +22,11 @@ export default function Storage() {
   const runtime = useRuntime();
   const head = useCardinality(15);
   const figures = useInstant('{__name__=~"modelwatch_storage_.*"}');
-  const growth = useRange(
-    '{__name__=~"modelwatch_storage_free_bytes|prometheus_tsdb_storage_blocks_bytes|prometheus_tsdb_wal_storage_size_bytes"}',
-  );
+  const free = useRange('modelwatch_storage_free_bytes');
+  const growth = useRange('{__name__=~"prometheus_tsdb_storage_blocks_bytes|prometheus_tsdb_wal_storage_size_bytes"}');
   const value = (name: string) => figures.data?.find((s) => s.labels.__name__ === `modelwatch_storage_${name}`)?.value;
   const since = head.data?.headStats.minTime ?? 0;
   const names: Record<string, string> = {
-    modelwatch_storage_free_bytes: t.free,
     prometheus_tsdb_storage_blocks_bytes: t.metricsSize,
     prometheus_tsdb_wal_storage_size_bytes: t.walSize,
   };
@@ -40,16 +38,22 @@ export default function Storage() {
           {t.refusing}
         </Alert>
       )}
-      <Group gap="xl">
+      <div className="mw-figures">
         <Figure label={t.retention} value={retention ? f.span(retention) : (runtime.data?.storageRetention ?? '–')} />
         <Figure label={t.size} value={f.bytes(value('size_bytes') ?? Number.NaN)} />
         <Figure label={t.free} value={f.bytes(value('free_bytes') ?? Number.NaN)} />
         <Figure label={t.reserve} value={f.bytes(value('reserve_bytes') ?? Number.NaN)} />
         {since > 0 && since < 9e15 && <Figure label={t.head} value={f.moment(since)} />}
-      </Group>
-      <Panel title={t.growth}>
-        <RangeChart query={growth} label={t.growth} unit="bytes" name={(l) => names[l.__name__ ?? ''] ?? ''} />
-      </Panel>
+      </div>
+      {/* Each has a scale of its own: what is free would flatten what is taken. */}
+      <SimpleGrid cols={{ base: 1, lg: 2 }} spacing="sm">
+        <Panel title={t.free}>
+          <RangeChart query={free} label={t.free} unit="bytes" name={() => t.free} />
+        </Panel>
+        <Panel title={t.growth}>
+          <RangeChart query={growth} label={t.growth} unit="bytes" name={(l) => names[l.__name__ ?? ''] ?? ''} />
+        </Panel>
+      </SimpleGrid>
       <Panel title={t.blocks} flush>
         <Blocks />
       </Panel>

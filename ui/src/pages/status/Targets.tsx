@@ -51,7 +51,6 @@ export default function Targets() {
             </Empty>
           );
         }
-        const up = activeTargets.filter((a) => a.health === 'up').length;
         const words = text.toLowerCase().split(/\s+/);
         const shown = activeTargets.filter((a) => {
           if (state !== 'all' && a.health !== state) return false;
@@ -82,9 +81,6 @@ export default function Targets() {
                 w={280}
               />
               <EditLink kind="prometheus" label={e.scraping} />
-              <Text size="sm" c="dimmed">
-                {t.counts(f.count(up), f.count(activeTargets.length))}
-              </Text>
             </Group>
             {shown.length === 0 && <Text c="dimmed">{t.noMatch}</Text>}
             <Pools targets={shown} all={activeTargets} />
