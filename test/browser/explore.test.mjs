@@ -209,7 +209,7 @@ scrape_configs:
     await lines.getByText(/took 0.3 s/).waitFor();
     assert.equal(await lines.getByText('another request').count(), 0);
     // The same by keyboard.
-    await page.getByText(/^Exemplars: /).press('Enter');
+    await page.locator('summary', { hasText: 'Exemplars: ' }).press('Enter');
     const last = page.getByRole('row').filter({ hasText: 'trace_id=' }).last();
     const [, name] = /trace_id="(\w+)"/.exec(await last.innerText());
     await last.getByRole('button', { name: 'Show lines' }).press('Enter');
@@ -256,6 +256,28 @@ test('streams are chosen by their labels; fields of a line are filters', async (
   const text = readFileSync(await file.path(), 'utf8');
   assert.equal(text.trim().split('\r\n').length, 49);
   await clean();
+  await close();
+});
+
+test('log lines are one stop of the Tab key: the arrows move among them, Enter opens one', async () => {
+  const { page, clean, close } = await server.open(explore({ logs: `{job="${job}"}` }));
+  const lines = page.getByRole('region', { name: 'Log lines' });
+  await lines.getByRole('button').first().waitFor();
+  await lines.focus();
+  const at = () => page.evaluate(() => document.activeElement.closest('[data-index]')?.dataset.index);
+  for (const [key, index] of [['ArrowDown', '0'], ['ArrowDown', '1'], ['ArrowDown', '2'], ['ArrowUp', '1']]) {
+    await page.keyboard.press(key);
+    assert.equal(await at(), index);
+  }
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Lines around it' }).waitFor();
+  await clean();
+  // From an open line the Tab key leads into its details.
+  await page.keyboard.press('Tab');
+  assert.equal(await at(), '1');
+  await page.keyboard.press('Shift+Tab');
+  await page.keyboard.press('Shift+Tab');
+  assert.equal(await at(), undefined);
   await close();
 });
 

@@ -120,6 +120,31 @@ test('the keyboard leads everywhere', async () => {
   await tab.close();
 });
 
+test('every cell of the drift map is reached by keyboard, and all of them are one stop of the Tab key', async () => {
+  const tab = await browser.open();
+  await tab.go('/services/shop?tab=data&range=15m&version=v1');
+  const map = tab.page.getByRole('region', { name: 'Drift of each feature over time' }).last();
+  const rows = map.getByRole('button');
+  await rows.nth(1).waitFor();
+  const name = await rows.nth(1).innerText();
+  await map.focus();
+  await tab.page.keyboard.press('ArrowDown');
+  await tab.page.keyboard.press('ArrowDown');
+  assert.equal(await tab.page.evaluate(() => document.activeElement.textContent), name);
+  const said = map.getByRole('status');
+  const newest = await said.innerText();
+  assert.ok(newest.includes(name), newest);
+  await tab.page.keyboard.press('ArrowLeft');
+  assert.notEqual(await said.innerText(), newest, 'the cell before is of another time');
+  await tab.clean();
+  await tab.page.keyboard.press('Enter');
+  await tab.page.waitForURL((u) => u.searchParams.get('feature') === name);
+  await tab.page.getByText('Distribution: baseline and last window').waitFor();
+  await tab.page.keyboard.press('Tab');
+  assert.equal(await map.locator(':focus').count(), 0);
+  await tab.close();
+});
+
 test('the URL holds the time range, and links keep it', async () => {
   const tab = await browser.open();
   await tab.go('/?range=6h');
@@ -244,6 +269,28 @@ test('old data stays shown while reading it again fails', async () => {
   assert.ok(await tab.page.getByRole('row').filter({ hasText: 'shop' }).isVisible());
   await tab.page.unroute('**/ai/v1/services');
   await tab.page.getByText('the disk is full').waitFor({ state: 'detached' });
+  await tab.close();
+});
+
+test('while the server does not answer, what is drawn stays, it is said once, and the page recovers by itself', async () => {
+  const tab = await browser.open();
+  await tab.go('/services/shop?range=15m&refresh=1s');
+  await tab.settled();
+  const charts = tab.page.locator('figure [role=img]');
+  await charts.nth(1).waitFor();
+  const gone = tab.page.getByText('modelwatch does not answer');
+  const calls = /\/(api|ai|loki)\//;
+  await tab.page.route(calls, (r) => r.abort());
+  await gone.waitFor();
+  // Longer than a step of the range: the queries are then new ones, of which none was answered.
+  const refused = [];
+  tab.page.on('requestfailed', (r) => refused.push(r.url()));
+  await until('courses to be asked for again', () => refused.filter((u) => u.includes('query_range')).length > 6);
+  assert.equal(await gone.count(), 1);
+  assert.equal(await tab.page.getByText('This could not be read').count(), 0);
+  assert.ok((await charts.count()) >= 2);
+  await tab.page.unroute(calls);
+  await gone.waitFor({ state: 'detached' });
   await tab.close();
 });
 

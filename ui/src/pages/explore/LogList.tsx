@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { memo, useCallback, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, memo, useCallback, useEffect, useRef, useState } from 'react';
 import { useFormat } from '../../lib/format';
 import { headline, type LogLine } from '../../lib/lines';
 import { useWords } from '../../lib/words';
@@ -46,6 +46,17 @@ export function LogList({ lines, as, onFilter, onContext, onReading }: Props) {
     [onReading],
   );
   const toggle = useCallback((id: string) => setOpen((old) => (old === id ? null : id)), []);
+  // All lines are one stop of the Tab key; the arrows move among them.
+  const move = (e: KeyboardEvent<HTMLElement>) => {
+    const by = e.key === 'ArrowDown' ? 1 : e.key === 'ArrowUp' ? -1 : 0;
+    const row = (e.target as HTMLElement).closest<HTMLElement>('[data-index]');
+    const inDetails = row !== null && (e.target as HTMLElement).closest(`.${classes.head}`) === null;
+    if (by === 0 || inDetails || e.altKey || e.ctrlKey || e.metaKey) return;
+    const seen = virtual.getVirtualItems().find((v) => v.start >= (box.current?.scrollTop ?? 0));
+    const next = row ? Number(row.dataset.index) + by : seen?.index;
+    box.current?.querySelector<HTMLElement>(`[data-index="${next}"] > button`)?.focus();
+    e.preventDefault();
+  };
   useEffect(() => tell(open !== null || (box.current?.scrollTop ?? 0) > height), [open, tell]);
   return (
     <section
@@ -55,6 +66,7 @@ export function LogList({ lines, as, onFilter, onContext, onReading }: Props) {
       aria-label={t.resultLines}
       // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
       tabIndex={0}
+      onKeyDown={move}
       onScroll={(e) => tell(open !== null || e.currentTarget.scrollTop > height)}
     >
       <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
@@ -95,6 +107,7 @@ const Head = memo(function Head({ line, as, opened, time, level, onToggle }: Hea
     <button
       type="button"
       className={classes.head}
+      tabIndex={-1}
       aria-expanded={opened}
       onClick={() => {
         // Selecting text is not opening.

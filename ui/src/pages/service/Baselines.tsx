@@ -48,7 +48,7 @@ export default function Baselines({ subject }: TabProps) {
         onClose={close}
         title={t.newBaseline}
         size={520}
-        closeButtonProps={{ 'aria-label': t.cancel }}
+        closeButtonProps={{ 'aria-label': t.closeFeature }}
       >
         <NewBaseline subject={subject} close={close} />
       </Modal>
@@ -157,7 +157,7 @@ function Table({ list }: { list: BaselineInfo[] }) {
         onClose={() => setDeleting(null)}
         title={t.delete}
         size={420}
-        closeButtonProps={{ 'aria-label': t.cancel }}
+        closeButtonProps={{ 'aria-label': t.closeFeature }}
       >
         <Text size="sm">{t.deleteSure(f.count(deleting?.number ?? 0))}</Text>
         <Group justify="flex-end" mt="md" gap="xs">

@@ -1,6 +1,6 @@
 import { useComputedColorScheme } from '@mantine/core';
 import { useElementSize } from '@mantine/hooks';
-import { useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
 import type { Drift } from '../../api/models';
 import type { Verdict } from '../../api/services';
 import { useFormat } from '../../lib/format';
@@ -17,6 +17,14 @@ interface Props {
 }
 
 const rowHeight = 19;
+
+/** How far each arrow key moves: down, right. */
+const steps: Record<string, [number, number]> = {
+  ArrowDown: [1, 0],
+  ArrowUp: [-1, 0],
+  ArrowRight: [0, 1],
+  ArrowLeft: [0, -1],
+};
 
 /** Colour is the verdict, its strength the effect size in thresholds. */
 const colors: Record<'light' | 'dark', Record<Verdict, [number, number, number]>> = {
@@ -45,6 +53,7 @@ export function DriftMap({ drift, thresholds, chosen, choose }: Props) {
   const scheme = useComputedColorScheme('light', { getInitialValueInEffect: false });
   const { ref, width } = useElementSize();
   const canvas = useRef<HTMLCanvasElement>(null);
+  const hint = useId();
   const [at, setAt] = useState<{ x: number; y: number; row: number; column: number } | null>(null);
   const { rows, times } = drift;
   const height = rows.length * rowHeight;
@@ -79,6 +88,20 @@ export function DriftMap({ drift, thresholds, chosen, choose }: Props) {
 
   const hovered = at ? rows[at.row] : undefined;
   const drifted = rows.filter((r) => r.verdicts.includes('drift')).map((r) => r.feature);
+  // The place of a cell reached by keyboard is its middle.
+  const go = (row: number, column: number) =>
+    setAt({ row, column, x: ((column + 0.5) / times.length) * width, y: (row + 0.5) * rowHeight });
+  // All features are one stop of the Tab key; the arrows move from cell to cell.
+  const move = (e: KeyboardEvent<HTMLElement>) => {
+    const [down, right] = steps[e.key] ?? [0, 0];
+    if ((down === 0 && right === 0) || e.altKey || e.ctrlKey || e.metaKey) return;
+    e.preventDefault();
+    const here = (e.target as HTMLElement).dataset.row;
+    const row = here === undefined ? 0 : Math.min(rows.length - 1, Math.max(0, Number(here) + down));
+    const column = Math.min(times.length - 1, Math.max(0, (at?.column ?? times.length - 1) + right));
+    e.currentTarget.querySelector<HTMLElement>(`[data-row="${row}"]`)?.focus();
+    go(row, column);
+  };
   const ticks = Math.max(2, Math.min(8, Math.floor(width / 120)));
   const cell = (e: React.MouseEvent) => {
     const box = e.currentTarget.getBoundingClientRect();
@@ -106,14 +129,26 @@ export function DriftMap({ drift, thresholds, chosen, choose }: Props) {
           {t.noCell}
         </span>
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
-      <section className={classes.scroll} tabIndex={0} aria-label={t.driftTitle}>
+      <section
+        className={classes.scroll}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+        tabIndex={0}
+        aria-label={t.driftTitle}
+        aria-describedby={hint}
+        onKeyDown={move}
+        onBlur={() => setAt(null)}
+      >
+        <span id={hint} className="mw-hidden">
+          {t.driftKeys}
+        </span>
         <div className={classes.grid}>
           <div>
-            {rows.map((r) => (
+            {rows.map((r, i) => (
               <button
                 key={r.feature}
                 type="button"
+                tabIndex={-1}
+                data-row={i}
                 className={classes.feature}
                 aria-pressed={r.feature === chosen}
                 onClick={() => choose(r.feature === chosen ? '' : r.feature)}
@@ -133,9 +168,21 @@ export function DriftMap({ drift, thresholds, chosen, choose }: Props) {
               onMouseLeave={() => setAt(null)}
               onClick={(e) => choose(rows[cell(e).row]?.feature ?? '')}
             />
+            {at && (
+              <div
+                className={classes.cursor}
+                style={{
+                  left: (at.column / times.length) * width,
+                  top: at.row * rowHeight,
+                  width: Math.max(4, width / times.length),
+                  height: rowHeight,
+                }}
+              />
+            )}
             {at && hovered && (
               <div
                 className={classes.tooltip}
+                role="status"
                 style={{
                   top: Math.max(0, Math.min(at.y + 14, height - 84)),
                   ...(at.x > width / 2 ? { right: width - at.x + 12 } : { left: at.x + 12 }),

@@ -100,6 +100,7 @@ export const serviceWords = words(
 
     driftTitle: 'Drift of each feature over time',
     driftHint: 'Choose a feature or a cell to see its distribution.',
+    driftKeys: 'The arrow keys move from cell to cell, Enter shows the distribution of the feature.',
     noWindows: 'No window of this time range was judged.',
     noBaseline:
       'There is no baseline yet, so nothing can be judged. One is made of the first inferences, or make one under “Baselines”.',
@@ -337,6 +338,7 @@ export const serviceWords = words(
 
     driftTitle: '各特征随时间的漂移',
     driftHint: '选择特征或单元格以查看其分布。',
+    driftKeys: '方向键在单元格间移动，Enter 显示该特征的分布。',
     noWindows: '此时间范围内没有评判过的窗口。',
     noBaseline: '尚无基线，因此无法评判。最初的推理会自动成为基线，也可在“基线”中创建。',
     leftOut: (n: string) => `另有 ${n} 个没有漂移的特征未显示。`,
