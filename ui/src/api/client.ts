@@ -23,6 +23,11 @@ export class ApiError extends Error {
   }
 }
 
+/** isGone tells whether there was no answer at all: the server is down, or out of reach. */
+export function isGone(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 0;
+}
+
 export type Params = Record<string, string | number | boolean | string[] | undefined>;
 
 export interface Ask {

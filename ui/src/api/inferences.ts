@@ -2,6 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useTime } from '../lib/time';
 import { ask } from './client';
+import { useKeptOne } from './kept';
 import type { components } from './schema.gen';
 
 export type Inference = components['schemas']['StoredInference'];
@@ -17,9 +18,9 @@ export interface InferenceFilter {
 }
 
 export function useInferences(filter: InferenceFilter) {
-  const { from, to } = useTime();
+  const { from, to, range } = useTime();
   const same = JSON.stringify(filter);
-  return useQuery({
+  const answer = useQuery({
     queryKey: ['inferences', same, from, to],
     queryFn: async ({ signal }) => {
       const { inferences } = await ask<components['schemas']['StoredInferences']>('ai/v1/inferences', {
@@ -41,4 +42,5 @@ export function useInferences(filter: InferenceFilter) {
     placeholderData: (old, before) => (before?.queryKey[1] === same ? old : undefined),
     gcTime: 10_000,
   });
+  return useKeptOne(JSON.stringify([same, range]), answer);
 }

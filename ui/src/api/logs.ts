@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { type Labels, selector } from '../lib/labels';
 import { useTime } from '../lib/time';
 import { askProm } from './client';
+import { useKeptOne } from './kept';
 import { usePoll } from './poll';
 
 export interface Stream {
@@ -21,8 +22,8 @@ export interface LogLine {
 
 /** useLogLines reads the newest lines that a selector finds in the page's range. */
 export function useLogLines(query: string, limit: number, options: { enabled?: boolean } = {}) {
-  const { from, to } = useTime();
-  return useQuery({
+  const { from, to, range } = useTime();
+  const answer = useQuery({
     queryKey: ['log lines', query, limit, from, to],
     queryFn: async ({ signal }): Promise<LogLine[]> => {
       const { data } = await askProm<{ result: Stream[] }>('loki/api/v1/query_range', {
@@ -40,6 +41,7 @@ export function useLogLines(query: string, limit: number, options: { enabled?: b
     enabled: options.enabled,
     gcTime: 10_000,
   });
+  return useKeptOne(JSON.stringify([query, limit, range]), answer);
 }
 
 /** useStreams lists the label sets of the streams that had lines in the last six hours. */

@@ -2,6 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useTime } from '../lib/time';
 import { ask } from './client';
+import { useKeptOne } from './kept';
 import { usePoll } from './poll';
 import type { components } from './schema.gen';
 
@@ -64,9 +65,9 @@ export function useFeature(service: string, model: string, version: string, feat
 
 /** useDrift reads the verdicts of all features over the page's time range. */
 export function useDrift(service: string, model: string, version: string) {
-  const { from, to } = useTime();
+  const { from, to, range } = useTime();
   const same = `${service}\n${model}\n${version}`;
-  return useQuery({
+  const answer = useQuery({
     queryKey: ['drift', same, from, to],
     queryFn: ({ signal }) =>
       ask<Drift>('ai/v1/drift', {
@@ -76,4 +77,5 @@ export function useDrift(service: string, model: string, version: string) {
     placeholderData: (old, before) => (before?.queryKey[1] === same ? old : undefined),
     gcTime: 10_000,
   });
+  return useKeptOne(JSON.stringify([same, range]), answer);
 }

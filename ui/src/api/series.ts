@@ -1,11 +1,12 @@
 // PromQL: range and instant queries.
-import { useQueries, useQuery } from '@tanstack/react-query';
+import { type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
 import { createContext, use } from 'react';
 import type { Labels } from '../lib/labels';
 import { type Matrix, parseNumber, RangeCache, type RawSeries, toMatrix } from '../lib/matrix';
 import { stepFor } from '../lib/range';
 import { useTime } from '../lib/time';
 import { askProm } from './client';
+import { useKept, useKeptOne } from './kept';
 
 export const RangeCacheContext = createContext(new RangeCache());
 
@@ -48,14 +49,20 @@ function useRangeQuery() {
 }
 
 /** useRange runs a range query over the page's time range; a refresh asks only for the new end. */
-export function useRange(query: string, options: RangeOptions = {}) {
-  return useQuery(useRangeQuery()(query, options));
+export function useRange(query: string, options: RangeOptions = {}): UseQueryResult<Matrix> {
+  return useKeptOne(useQuestion([query], options), useQuery(useRangeQuery()(query, options)));
 }
 
 /** useRanges runs several range queries. */
-export function useRanges(queries: string[], options: RangeOptions = {}) {
+export function useRanges(queries: string[], options: RangeOptions = {}): UseQueryResult<Matrix>[] {
   const of = useRangeQuery();
-  return useQueries({ queries: queries.map((q) => of(q, options)) });
+  return useKept(useQuestion(queries, options), useQueries({ queries: queries.map((q) => of(q, options)) }));
+}
+
+/** useQuestion is what is asked, without the moment. */
+function useQuestion(queries: string[], options: RangeOptions): string {
+  const { range } = useTime();
+  return JSON.stringify([queries, options, range]);
 }
 
 export interface Sample {
@@ -77,13 +84,14 @@ async function fetchInstant(query: string, time: number, signal?: AbortSignal): 
 }
 
 /** useInstant evaluates a query at the end of the page's time range. */
-export function useInstant(query: string, options: { enabled?: boolean } = {}) {
-  const { to } = useTime();
-  return useQuery({
+export function useInstant(query: string, options: { enabled?: boolean } = {}): UseQueryResult<Sample[]> {
+  const { to, range } = useTime();
+  const answer = useQuery({
     queryKey: ['instant', query, to],
     queryFn: ({ signal }) => fetchInstant(query, to, signal),
     placeholderData: (old, from) => (from?.queryKey[1] === query ? old : undefined),
     enabled: options.enabled !== false && query !== '',
     gcTime: 10_000,
   });
+  return useKeptOne(JSON.stringify([query, range]), answer);
 }

@@ -8,6 +8,7 @@ import { places } from '../lib/nav';
 import { useTime } from '../lib/time';
 import { useHref } from '../lib/url';
 import { type Locale, locales, useLocale, useWords } from '../lib/words';
+import { Gone } from './Gone';
 import { Mark } from './Mark';
 import { Help, Palette } from './Palette';
 import classes from './Shell.module.css';
@@ -91,6 +92,7 @@ export function Shell({ children }: { children: ReactNode }) {
         })}
       </AppShell.Navbar>
       <AppShell.Main className={classes.main} id="content" tabIndex={-1}>
+        <Gone />
         {children}
       </AppShell.Main>
       <Palette opened={palette} close={paletteIs.close} />

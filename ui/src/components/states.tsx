@@ -4,7 +4,7 @@ import { IconAlertTriangle, IconPlugConnectedX } from '@tabler/icons-react';
 import type { UseQueryResult } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useMe } from '../api/auth';
-import { ApiError } from '../api/client';
+import { ApiError, isGone } from '../api/client';
 import { useFormat } from '../lib/format';
 import { useWords } from '../lib/words';
 import { authWords } from './authWords';
@@ -82,13 +82,16 @@ interface AwaitProps<T> {
   children: (data: T) => ReactNode;
 }
 
-/** Await shows the data of a query; a skeleton only where there is none yet, an error beside old data. */
+/**
+ * Await shows the data of a query; a skeleton only where there is none yet, an error beside old data. That nobody answers
+ * is said once for the page, by Gone.
+ */
 export function Await<T>({ query, height = 120, children }: AwaitProps<T>) {
   const t = useWords(stateWords);
   if (query.data !== undefined) {
     return (
       <>
-        {query.isError && <Stale query={query} />}
+        {query.isError && !isGone(query.error) && <Stale query={query} />}
         {children(query.data)}
       </>
     );

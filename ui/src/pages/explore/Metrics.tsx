@@ -2,6 +2,7 @@ import { Box, Button, Group, List, SegmentedControl, Stack, Text, UnstyledButton
 import { IconPlus } from '@tabler/icons-react';
 import { type UseQueryResult, useQueries } from '@tanstack/react-query';
 import { useMemo } from 'react';
+import { isGone } from '../../api/client';
 import { logLabels, logValues } from '../../api/loki';
 import { type Table as Answer, useGraph, useTable } from '../../api/promql';
 import { Chart, type Line } from '../../components/Chart';
@@ -164,7 +165,8 @@ function Graph() {
     <Box>
       {graphs.map(
         (g, i) =>
-          g.isError && (
+          g.isError &&
+          !(g.data && isGone(g.error)) && (
             <Box key={asked[i]?.name} pb="xs">
               <ErrorBox
                 title={t.query(asked[i]?.name ?? '')}
