@@ -48,6 +48,12 @@ test('PromQL is completed, marked where it is wrong, formatted and run', async (
   await page.keyboard.type('by(job)');
   await page.getByRole('button', { name: 'Format' }).click();
   await page.getByText('sum by (job) (prometheus_tsdb_head_series').waitFor();
+  // The palette opens from within the editor, and gives the focus back.
+  await editor.click();
+  await page.keyboard.press('Control+k');
+  await page.getByRole('dialog').getByRole('combobox').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
   await editor.click();
   await page.keyboard.press('Escape');
   await page.keyboard.press('Enter');

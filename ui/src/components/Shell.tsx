@@ -27,7 +27,8 @@ export function Shell({ children }: { children: ReactNode }) {
   const [palette, paletteIs] = useDisclosure();
   const [help, helpIs] = useDisclosure();
 
-  useHotkeys([['mod+K', () => paletteIs.open()]], []);
+  // In text fields and editors too.
+  useHotkeys([['mod+K', () => paletteIs.open()]], [], true);
   useShellCommands(helpIs.open);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new page closes the menu and starts at its top.
   useEffect(() => {
