@@ -12,6 +12,8 @@ test('what was read stays while reading it again fails', () => {
   const [first, second] = keep([bad, good(2)], last);
   expect(first).toMatchObject({ data: 1, dataUpdatedAt: 1, isError: true });
   expect(second?.data).toBe(2);
+  const pending = { isSuccess: false, isError: false, data: undefined } as UseQueryResult<number>;
+  expect(keep([pending], last)[0]?.data).toBe(1);
   // A placeholder is no answer to what is asked.
   keep([good(9, true)], last);
   expect(keep([bad], last)[0]?.data).toBe(1);

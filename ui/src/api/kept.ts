@@ -8,14 +8,14 @@ interface Kept<T> {
 }
 
 /**
- * keep gives each answer that failed without data the last one to the same question. Ranges that move with the clock are
- * a new query at each step, so that a failure would otherwise wipe what is drawn.
+ * keep gives each answer that has no data the last one to the same question. Ranges that move with the clock are a new
+ * query at each step, so that waiting for it, or its failure, would otherwise wipe what is drawn.
  */
 export function keep<T>(answers: UseQueryResult<T>[], last: (Kept<T> | undefined)[]): UseQueryResult<T>[] {
   return answers.map((a, i) => {
     if (a.isSuccess && !a.isPlaceholderData) last[i] = { data: a.data, at: a.dataUpdatedAt };
     const old = last[i];
-    if (!a.isError || a.data !== undefined || !old) return a;
+    if (a.data !== undefined || !old) return a;
     return { ...a, data: old.data, dataUpdatedAt: old.at } as UseQueryResult<T>;
   });
 }
