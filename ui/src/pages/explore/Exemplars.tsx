@@ -8,6 +8,7 @@ import { selectorOf } from '../../lib/logql';
 import { useWords } from '../../lib/words';
 import classes from './Explore.module.css';
 import { useAsked } from './state';
+import { unitOf } from './unit';
 import { exploreWords } from './words';
 
 /** The newest are shown. */
@@ -35,7 +36,11 @@ export function useExemplarDots(query: string, streams: string) {
           time: e.time / 1000,
           // Only a quantile or a mean of a histogram is in the unit of what was observed.
           height: /\bhistogram_(quantile|avg)\b/.test(query) ? e.value : undefined,
-          text: [`${t.exemplar}: ${f.number(e.value)} · ${f.exact(e.time)}`, nameOf(e.labels), t.exemplarHint],
+          text: [
+            `${t.exemplar}: ${f.value(e.value, unitOf(query))} · ${f.exact(e.time)}`,
+            nameOf(e.labels),
+            t.exemplarHint,
+          ],
         }),
       ),
     [list, query, t, f],
