@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/discovery/file"
@@ -149,6 +151,38 @@ func (o *fileOwner) Files() []edit.File {
 	return out
 }
 
+// Places implements edit.Owner.
+func (o *fileOwner) Places() []edit.Place {
+	namedBy := o.main().Metrics.ConfigFile
+	if abs, err := filepath.Abs(namedBy); err == nil && namedBy != "" {
+		namedBy = abs
+	}
+	var out []edit.Place
+	for _, pattern := range o.app.reloader.running().RuleFiles {
+		abs, err := filepath.Abs(pattern)
+		if err != nil || !strings.ContainsAny(filepath.Base(abs), "*?[") {
+			continue // A file that is named by itself is there already.
+		}
+		dirs := []string{filepath.Dir(abs)}
+		if strings.ContainsAny(dirs[0], "*?[") {
+			dirs, _ = filepath.Glob(dirs[0]) // It was checked when it was loaded.
+			dirs = slices.DeleteFunc(dirs, func(dir string) bool {
+				info, err := os.Stat(dir)
+				return err != nil || !info.IsDir()
+			})
+		}
+		for _, dir := range dirs {
+			i := slices.IndexFunc(out, func(p edit.Place) bool { return p.Dir == dir })
+			if i < 0 {
+				i = len(out)
+				out = append(out, edit.Place{Dir: dir, NamedBy: namedBy})
+			}
+			out[i].Patterns = append(out[i].Patterns, filepath.Base(abs))
+		}
+	}
+	return out
+}
+
 func targetFiles(configs discovery.Configs) []string {
 	var out []string
 	for _, c := range configs {
@@ -276,6 +310,15 @@ func (h fileHistory) List(ctx context.Context, path string) ([]edit.Version, err
 		out[i] = versionOf(v)
 	}
 	return out, nil
+}
+
+// Ending implements edit.History.
+func (h fileHistory) Ending(ctx context.Context, kinds ...edit.VersionKind) ([]string, error) {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = string(k)
+	}
+	return h.db.Ending(ctx, names...)
 }
 
 // Get implements edit.History.

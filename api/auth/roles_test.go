@@ -94,6 +94,8 @@ func TestRolesAndPaths(t *testing.T) {
 		{"POST", "/ai/v1/alerting/receivers/a%2Fb/test", editor},
 		{"POST", "/ai/v1/dashboards/3", editor},
 		{"PUT", "/ai/v1/config", only},
+		{"POST", "/ai/v1/config/files", editor},
+		{"POST", "/ai/v1/config/files/check", editor},
 		{"POST PUT", "/-/reload", only},
 		{"POST PUT", "/-/quit", only},
 		{"GET", "/debug/pprof/heap", only},

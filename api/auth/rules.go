@@ -100,6 +100,8 @@ func Rules() []Rule {
 		{"POST PUT PATCH DELETE", "/ai/v1/baselines/", Editor, false},
 		{"POST PUT PATCH DELETE", "/ai/v1/alerting/", Editor, false},
 		{"POST", "/ai/v1/alerting/preview", Viewer, true},
+		{"POST", "/ai/v1/config/files", Editor, false},
+		{"POST", "/ai/v1/config/files/check", Editor, true},
 		{"POST PUT PATCH DELETE", "/ai/v1/config/files/", Editor, false},
 		{"POST", "/ai/v1/config/files/{id}/check", Editor, true},
 		{"POST", "/ai/v1/alerting/routes/test", Viewer, true}, // It only asks where an alert would go.

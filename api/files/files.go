@@ -19,6 +19,9 @@ import (
 // Editor is what changes files.
 type Editor interface {
 	Files(ctx context.Context) ([]edit.State, error)
+	Places() []edit.PlaceState
+	CheckNew(n edit.NewFile, draft []byte) (config.Problems, error)
+	Create(ctx context.Context, n edit.NewFile, c edit.Change) (edit.Text, error)
 	Read(ctx context.Context, id string) (edit.Text, error)
 	Check(ctx context.Context, id string, draft []byte) (config.Problems, error)
 	Save(ctx context.Context, id string, c edit.Change) (edit.Text, error)
@@ -43,7 +46,9 @@ type handler struct{ Options }
 
 // New serves:
 //
-//	GET  /ai/v1/config/files                             the files in use
+//	GET  /ai/v1/config/files                             the files in use, and where new ones can be made
+//	POST /ai/v1/config/files                             {directory, name, text, comment}: make a rule file
+//	POST /ai/v1/config/files/check                       {directory, name, text}: what is wrong with it
 //	GET  /ai/v1/config/files/{id}                        one, with its text
 //	PUT  /ai/v1/config/files/{id}                        {text, tag, comment}: write it
 //	POST /ai/v1/config/files/{id}/check                  {text}: what is wrong with a draft
@@ -57,6 +62,8 @@ func New(o Options) *http.ServeMux {
 	h := &handler{o}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /ai/v1/config/files", h.list)
+	mux.HandleFunc("POST /ai/v1/config/files", h.create)
+	mux.HandleFunc("POST /ai/v1/config/files/check", h.checkNew)
 	mux.HandleFunc("GET /ai/v1/config/files/{id}", h.read)
 	mux.HandleFunc("PUT /ai/v1/config/files/{id}", h.save)
 	mux.HandleFunc("POST /ai/v1/config/files/{id}/check", h.check)
@@ -174,7 +181,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request) {
 	for _, s := range states {
 		out = append(out, fileOf(s))
 	}
-	answer(w, http.StatusOK, map[string]any{"files": out})
+	answer(w, http.StatusOK, map[string]any{"files": out, "places": h.places()})
 }
 
 func (h *handler) read(w http.ResponseWriter, r *http.Request) {
@@ -194,7 +201,7 @@ func (h *handler) check(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if in.Text == nil {
-		answer(w, http.StatusBadRequest, failure{Error: "text is missing: give the whole file"})
+		answer(w, http.StatusBadRequest, failure{Error: noText})
 		return
 	}
 	ps, err := h.Editor.Check(r.Context(), r.PathValue("id"), []byte(*in.Text))
@@ -312,12 +319,17 @@ func (h *handler) may(w http.ResponseWriter, r *http.Request) bool {
 		h.fail(w, r, err)
 		return false
 	}
-	if !h.May(r, t.Kind) {
+	return h.mayKind(w, r, t.Path, t.Kind)
+}
+
+// mayKind answers where who asks may not change files of a kind.
+func (h *handler) mayKind(w http.ResponseWriter, r *http.Request, path string, kind edit.Kind) bool {
+	if h.May != nil && !h.May(r, kind) {
 		why := "it says who may log in and where data lies"
-		if t.Kind == edit.Promtail {
+		if kind == edit.Promtail {
 			why = "it can make any file of the host readable as a log"
 		}
-		answer(w, http.StatusForbidden, failure{Error: t.Path + ": changing it takes the role admin, since " + why})
+		answer(w, http.StatusForbidden, failure{Error: path + ": changing it takes the role admin, since " + why})
 		return false
 	}
 	return true
@@ -344,6 +356,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		conflict *edit.ConflictError
 		refused  *edit.ProblemsError
 		readOnly *edit.ReadOnlyError
+		name     *edit.NameError
 	)
 	switch {
 	case errors.Is(err, edit.ErrNoFile), errors.Is(err, edit.ErrNoVersion):
@@ -353,6 +366,10 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		answer(w, http.StatusConflict, failure{Error: conflict.Error(), Current: &current})
 	case errors.As(err, &refused):
 		answer(w, http.StatusUnprocessableEntity, failure{Error: refused.Error(), Problems: problemsOf(refused.Problems)})
+	case errors.As(err, &name):
+		answer(w, http.StatusUnprocessableEntity, failure{Error: name.Error(), Problems: problemsOf(config.Problems{name.Problem})})
+	case errors.Is(err, edit.ErrExists):
+		answer(w, http.StatusConflict, failure{Error: err.Error()})
 	case errors.As(err, &readOnly):
 		answer(w, http.StatusForbidden, failure{Error: readOnly.Error()})
 	case r.Context().Err() != nil:

@@ -39,6 +39,19 @@ func (m *memory) List(_ context.Context, path string) (out []edit.Version, err e
 	return out, nil
 }
 
+func (m *memory) Ending(_ context.Context, kinds ...edit.VersionKind) (out []string, err error) {
+	last := map[string]edit.VersionKind{}
+	for _, v := range m.versions {
+		last[v.Path] = v.Kind
+	}
+	for path, kind := range last {
+		if slices.Contains(kinds, kind) {
+			out = append(out, path)
+		}
+	}
+	return out, nil
+}
+
 func (m *memory) Get(_ context.Context, path string, id int64) (edit.Version, bool, error) {
 	for _, v := range slices.Backward(m.versions) {
 		if v.Path == path && (id == 0 || v.ID == id) {
@@ -71,11 +84,26 @@ func (m *memory) Delete(_ context.Context, id int64) error {
 // owner names files and can refuse to take a change over.
 type owner struct {
 	files  []edit.File
+	places []edit.Place
 	reload error
 	loaded int
 }
 
-func (o *owner) Files() []edit.File { return o.files }
+// Files are those named one by one, and what lies in places.
+func (o *owner) Files() []edit.File {
+	out := slices.Clone(o.files)
+	for _, p := range o.places {
+		for _, pattern := range p.Patterns {
+			found, _ := filepath.Glob(filepath.Join(p.Dir, pattern))
+			for _, f := range found {
+				out = append(out, edit.File{Kind: edit.Rules, Path: f})
+			}
+		}
+	}
+	return out
+}
+
+func (o *owner) Places() []edit.Place { return o.places }
 func (o *owner) Never() []string {
 	return []string{filepath.Join(filepath.Dir(o.files[0].Path), "web.yml")}
 }
@@ -431,4 +459,9 @@ func TestWhoMayNotIsRefused(t *testing.T) {
 		require.Contains(t, answer["error"], "admin")
 	}
 	require.Equal(t, "groups: []\n", s.disk("rules.yml"))
+}
+
+func jsonText(v any) string {
+	text, _ := json.Marshal(v)
+	return string(text)
 }

@@ -52,12 +52,19 @@ type File struct {
 	// Builtin is the text of a file that ships inside the program; nil for
 	// files on disk.
 	Builtin []byte
+	// Gone is a file that was removed here and can be brought back.
+	Gone bool
+	// fresh is a file that is there only to keep its name free: nobody has
+	// written anything into it.
+	fresh bool
 }
 
 // Owner says which files there are, and takes changes over.
 type Owner interface {
 	// Files are those in use now.
 	Files() []File
+	// Places are where new rule files are taken over.
+	Places() []Place
 	// Never are files that must not be shown, whatever names them.
 	Never() []string
 	// Check examines the whole configuration as it would be if the file had
@@ -214,8 +221,13 @@ func realPath(path string) string {
 }
 
 // find gives the file of an id.
-func (e *Editor) find(id string) (File, error) {
-	for _, f := range e.files() {
+func (e *Editor) find(ctx context.Context, id string) (File, error) {
+	files := e.files()
+	gone, err := e.gone(ctx, files)
+	if err != nil {
+		return File{}, err
+	}
+	for _, f := range append(files, gone...) {
 		if IDOf(f.Path) == id {
 			return f, nil
 		}
@@ -223,10 +235,15 @@ func (e *Editor) find(id string) (File, error) {
 	return File{}, ErrNoFile
 }
 
-// Files lists the files in use.
+// Files lists the files in use, and those that were removed here.
 func (e *Editor) Files(ctx context.Context) ([]State, error) {
 	var out []State
-	for _, f := range e.files() {
+	files := e.files()
+	gone, err := e.gone(ctx, files)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range append(files, gone...) {
 		text, err := read(f)
 		s, err := e.state(ctx, f, text, err)
 		if err != nil {
@@ -250,11 +267,13 @@ func (e *Editor) state(ctx context.Context, f File, text []byte, readErr error) 
 	if f.Builtin != nil || readErr != nil {
 		return s, nil
 	}
-	e.mu.Lock()
-	err := e.observe(ctx, f, text)
-	e.mu.Unlock()
-	if err != nil {
-		return s, err
+	if !f.Gone {
+		e.mu.Lock()
+		err := e.observe(ctx, f, text)
+		e.mu.Unlock()
+		if err != nil {
+			return s, err
+		}
 	}
 	versions, err := e.o.History.List(ctx, f.Path)
 	if err != nil {
@@ -268,7 +287,7 @@ func (e *Editor) state(ctx context.Context, f File, text []byte, readErr error) 
 
 // read reads a file, but no more than could be edited and one byte.
 func read(f File) ([]byte, error) {
-	if f.Builtin != nil {
+	if f.Builtin != nil || f.Gone {
 		return f.Builtin, nil
 	}
 	info, err := os.Stat(f.Path)
@@ -288,7 +307,7 @@ func read(f File) ([]byte, error) {
 
 // Read shows a file.
 func (e *Editor) Read(ctx context.Context, id string) (Text, error) {
-	f, err := e.find(id)
+	f, err := e.find(ctx, id)
 	if err != nil {
 		return Text{}, err
 	}
@@ -341,8 +360,8 @@ func (e *Editor) full(f File, draft, current []byte) ([]byte, config.Problems) {
 }
 
 // Check examines a draft and the whole configuration as it would be with it.
-func (e *Editor) Check(_ context.Context, id string, draft []byte) (config.Problems, error) {
-	f, err := e.find(id)
+func (e *Editor) Check(ctx context.Context, id string, draft []byte) (config.Problems, error) {
+	f, err := e.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -378,7 +397,7 @@ type Change struct {
 // Save writes a file and has it taken over. An error means that file and
 // configuration are as they were.
 func (e *Editor) Save(ctx context.Context, id string, c Change) (Text, error) {
-	f, err := e.find(id)
+	f, err := e.find(ctx, id)
 	if err != nil {
 		return Text{}, err
 	}
@@ -389,7 +408,7 @@ func (e *Editor) Save(ctx context.Context, id string, c Change) (Text, error) {
 
 // Restore writes a former version again. Its Text is not used.
 func (e *Editor) Restore(ctx context.Context, id string, version int64, c Change) (Text, error) {
-	f, err := e.find(id)
+	f, err := e.find(ctx, id)
 	if err != nil {
 		return Text{}, err
 	}
@@ -397,32 +416,55 @@ func (e *Editor) Restore(ctx context.Context, id string, version int64, c Change
 	if err != nil {
 		return Text{}, err
 	}
-	if !ok || version == 0 {
+	switch {
+	case !ok || version == 0:
 		return Text{}, ErrNoVersion
+	case v.Kind.without():
+		return e.remove(ctx, f, c)
+	case f.Gone:
+		return e.bringBack(ctx, f, v, c)
 	}
 	return e.change(ctx, f, c, restoring, func([]byte) ([]byte, config.Problems) { return v.Text, nil })
 }
 
-// change is the one way by which files are written.
-func (e *Editor) change(ctx context.Context, f File, c Change, kind VersionKind, next func(current []byte) ([]byte, config.Problems)) (Text, error) {
+// check refuses what cannot be noted of a change.
+func (c Change) check(f File) error {
 	if len(c.Comment) > MaxComment {
-		return Text{}, &ProblemsError{config.Problems{{File: f.Path, Reason: fmt.Sprintf("the comment is longer than %d bytes", MaxComment)}}}
+		return &ProblemsError{config.Problems{{File: f.Path, Reason: fmt.Sprintf("the comment is longer than %d bytes", MaxComment)}}}
+	}
+	return nil
+}
+
+// change is the one way by which the texts of files are changed.
+func (e *Editor) change(ctx context.Context, f File, c Change, kind VersionKind, next func(current []byte) ([]byte, config.Problems)) (Text, error) {
+	if err := c.check(f); err != nil {
+		return Text{}, err
 	}
 	// Once begun, it does not stop half-way because nobody waits any more.
 	ctx = context.WithoutCancel(ctx)
 	if err := e.write(ctx, f, c, kind, next); err != nil {
-		if _, conflict := errors.AsType[*ConflictError](err); conflict {
-			shown, showErr := e.show(ctx, f)
-			return Text{}, errors.Join(showErr, &ConflictError{shown})
-		}
-		return Text{}, err
+		return Text{}, e.orCurrent(ctx, f, err)
 	}
 	return e.show(ctx, f)
+}
+
+// orCurrent gives a conflict the file as it is now; other errors stay.
+func (e *Editor) orCurrent(ctx context.Context, f File, err error) error {
+	if _, conflict := errors.AsType[*ConflictError](err); !conflict {
+		return err
+	}
+	shown, showErr := e.show(ctx, f)
+	return errors.Join(showErr, &ConflictError{shown})
 }
 
 func (e *Editor) write(ctx context.Context, f File, c Change, kind VersionKind, next func([]byte) ([]byte, config.Problems)) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	return e.replaceText(ctx, f, c, kind, next)
+}
+
+// replaceText does what write says; the lock is held.
+func (e *Editor) replaceText(ctx context.Context, f File, c Change, kind VersionKind, next func([]byte) ([]byte, config.Problems)) error {
 	current, readErr := read(f)
 	if r := e.reason(f, current, readErr); r != nil {
 		return &ReadOnlyError{*r}
@@ -437,13 +479,8 @@ func (e *Editor) write(ctx context.Context, f File, c Change, kind VersionKind, 
 	if problems.Err() != nil {
 		return &ProblemsError{redact(problems, current, c.Text, text)}
 	}
-	if bytes.Equal(text, current) {
+	if bytes.Equal(text, current) && !f.fresh {
 		return nil
-	}
-	refused := func(err error) error {
-		reason := strings.ReplaceAll(err.Error(), draftName(realPath(f.Path)), f.Path)
-		reason = strings.TrimPrefix(reason, f.Path+": ")
-		return &ProblemsError{config.Problems{{File: f.Path, Reason: Redact(reason, current, text)}}}
 	}
 	target := realPath(f.Path)
 	draft, err := writeDraft(target, text)
@@ -452,17 +489,10 @@ func (e *Editor) write(ctx context.Context, f File, c Change, kind VersionKind, 
 	}
 	defer func() { _ = os.Remove(draft) }() // Gone if all went well.
 	if err := e.o.Owner.Try(f, draft); err != nil {
-		return refused(err)
+		return refused(f, err, current, text)
 	}
-	if err := e.observe(ctx, f, current); err != nil {
+	if err := e.begin(ctx, f, current); err != nil {
 		return err
-	}
-	if _, ok, err := e.o.History.Get(ctx, f.Path, 0); err != nil {
-		return err
-	} else if !ok {
-		if _, err := e.o.History.Add(ctx, Version{Path: f.Path, At: e.o.Now(), Kind: Found, Text: current}); err != nil {
-			return err
-		}
 	}
 	id, err := e.o.History.Add(ctx, Version{Path: f.Path, At: e.o.Now(), Kind: kind, Who: c.Who, Comment: strings.TrimSpace(c.Comment), Text: text})
 	if err != nil {
@@ -476,22 +506,21 @@ func (e *Editor) write(ctx context.Context, f File, c Change, kind VersionKind, 
 		return errors.Join(err, e.o.History.Delete(ctx, id))
 	}
 	if err := e.o.Owner.Reload(); err != nil {
-		back, backErr := writeDraft(target, current)
-		if backErr == nil {
-			backErr = replace(back, target)
+		if backErr := putBack(f, target, current); backErr != nil {
+			return fmt.Errorf("%w; and the former text of %s could not be put back: %w", refused(f, err, current, text), f.Path, backErr)
 		}
-		if backErr != nil {
-			return fmt.Errorf("%w; and the former text of %s could not be put back: %w", refused(err), f.Path, backErr)
-		}
-		return errors.Join(refused(err), e.o.History.Delete(ctx, id), e.o.Owner.Reload())
+		return errors.Join(refused(f, err, current, text), e.o.History.Delete(ctx, id), e.o.Owner.Reload())
 	}
-	done := Saved
-	if kind == restoring {
-		done = Restored
-	}
-	if err := e.o.History.SetKind(ctx, id, done); err != nil {
+	if err := e.o.History.SetKind(ctx, id, kind.done()); err != nil {
 		return err
 	}
 	e.o.Logger.Info("Configuration file changed in the page", "file", f.Path, "by", c.Who, "version", id)
 	return nil
+}
+
+// refused is what only taking a change over has found out.
+func refused(f File, err error, texts ...[]byte) error {
+	reason := strings.ReplaceAll(err.Error(), draftName(realPath(f.Path)), f.Path)
+	reason = strings.TrimPrefix(reason, f.Path+": ")
+	return &ProblemsError{config.Problems{{File: f.Path, Reason: Redact(reason, texts...)}}}
 }

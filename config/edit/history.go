@@ -10,6 +10,8 @@ import (
 // History keeps texts. Ids grow; the newest version of a path is id 0.
 type History interface {
 	List(ctx context.Context, path string) ([]Version, error)
+	// Ending gives the paths whose newest version is of one of the kinds.
+	Ending(ctx context.Context, kinds ...VersionKind) ([]string, error)
 	Get(ctx context.Context, path string, id int64) (v Version, ok bool, err error)
 	Add(ctx context.Context, v Version) (id int64, err error)
 	SetKind(ctx context.Context, id int64, kind VersionKind) error
@@ -28,10 +30,36 @@ const (
 	// Saved is an edit here, Restored a way back to a former version.
 	Saved    VersionKind = "saved"
 	Restored VersionKind = "restored"
+	// Created is a file that was made here, Removed one that was taken away;
+	// Absent is the state before it was made.
+	Created VersionKind = "created"
+	Removed VersionKind = "removed"
+	Absent  VersionKind = "absent"
 	// saving is an edit that is under way, or was when the process ended.
 	saving    VersionKind = "saving"
 	restoring VersionKind = "restoring"
+	creating  VersionKind = "creating"
+	removing  VersionKind = "removing"
 )
+
+// done is the kind of a change when it is no longer under way.
+func (k VersionKind) done() VersionKind {
+	switch k {
+	case saving:
+		return Saved
+	case restoring:
+		return Restored
+	case creating:
+		return Created
+	case removing:
+		return Removed
+	default:
+		return k
+	}
+}
+
+// without tells whether there was no file.
+func (k VersionKind) without() bool { return k == Absent || k == Removed || k == removing }
 
 // Version is one text that a file has had.
 type Version struct {
@@ -46,6 +74,22 @@ type Version struct {
 	Size int
 }
 
+// begin brings the history of a file up to now, before it is changed.
+func (e *Editor) begin(ctx context.Context, f File, current []byte) error {
+	first := Version{Path: f.Path, At: e.o.Now(), Kind: Found, Text: current}
+	if f.fresh {
+		first.Kind = Absent
+	} else if err := e.observe(ctx, f, current); err != nil {
+		return err
+	}
+	last, ok, err := e.o.History.Get(ctx, f.Path, 0)
+	if err != nil || ok && (!f.fresh || last.Kind.without()) {
+		return err
+	}
+	_, err = e.o.History.Add(ctx, first)
+	return err
+}
+
 // observe notes a text that was not written here, for files that have a
 // history, and ends what a crash left half done.
 func (e *Editor) observe(ctx context.Context, f File, text []byte) error {
@@ -54,15 +98,13 @@ func (e *Editor) observe(ctx context.Context, f File, text []byte) error {
 		if err != nil || !ok {
 			return err
 		}
-		equal := bytes.Equal(last.Text, text)
+		equal := bytes.Equal(last.Text, text) && !last.Kind.without()
 		switch {
-		case equal && last.Kind == saving:
-			return e.o.History.SetKind(ctx, last.ID, Saved)
-		case equal && last.Kind == restoring:
-			return e.o.History.SetKind(ctx, last.ID, Restored)
+		case equal && last.Kind != last.Kind.done():
+			return e.o.History.SetKind(ctx, last.ID, last.Kind.done())
 		case equal:
 			return nil
-		case last.Kind == saving || last.Kind == restoring:
+		case last.Kind != last.Kind.done():
 			if err := e.o.History.Delete(ctx, last.ID); err != nil {
 				return err
 			}
@@ -92,12 +134,12 @@ func (e *Editor) Observe(ctx context.Context) error {
 
 // Versions lists what a file has said, newest first.
 func (e *Editor) Versions(ctx context.Context, id string) ([]Version, error) {
-	f, err := e.find(id)
+	f, err := e.find(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	text, readErr := read(f)
-	if readErr == nil && len(text) <= MaxBytes && f.Builtin == nil {
+	if readErr == nil && len(text) <= MaxBytes && f.Builtin == nil && !f.Gone {
 		e.mu.Lock()
 		err := e.observe(ctx, f, text)
 		e.mu.Unlock()
@@ -110,7 +152,7 @@ func (e *Editor) Versions(ctx context.Context, id string) ([]Version, error) {
 
 // Version shows what a file said once, and how many values of it are hidden.
 func (e *Editor) Version(ctx context.Context, id string, version int64) (v Version, secrets int, err error) {
-	f, err := e.find(id)
+	f, err := e.find(ctx, id)
 	if err != nil {
 		return v, 0, err
 	}

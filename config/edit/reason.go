@@ -26,6 +26,7 @@ const (
 	reasonOff        = "off"
 	reasonBuiltin    = "builtin"
 	reasonMissing    = "missing"
+	reasonRemoved    = "removed"
 	reasonUnreadable = "unreadable"
 	reasonOutside    = "outside"
 	reasonKubernetes = "kubernetes"
@@ -76,6 +77,9 @@ func (e *Editor) reason(f File, text []byte, readErr error) *Reason {
 	if f.Builtin != nil {
 		return say(reasonBuiltin, "it ships inside modelwatch; metrics.builtin_rules: false turns these rules off")
 	}
+	if f.Gone {
+		return say(reasonRemoved, "it was removed here; every version in its history can be restored")
+	}
 	real, err := filepath.EvalSymlinks(f.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -101,7 +105,7 @@ func (e *Editor) reason(f File, text []byte, readErr error) *Reason {
 	if e.o.Off {
 		return say(reasonOff, "editing is turned off by web.editing: false")
 	}
-	if parts := strings.Split(real, string(filepath.Separator)); slices.ContainsFunc(parts[:len(parts)-1], func(p string) bool { return strings.HasPrefix(p, "..") }) {
+	if belowDots(filepath.Dir(real)) {
 		return say(reasonKubernetes, "it comes from a ConfigMap or Secret of Kubernetes, which would overwrite it: change it there")
 	}
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(f.Path)); err != nil || dir != filepath.Dir(real) {
@@ -111,6 +115,11 @@ func (e *Editor) reason(f File, text []byte, readErr error) *Reason {
 		return say(reasonManaged, "something else writes it, as it says itself: “%s”", line)
 	}
 	return writable(real)
+}
+
+// belowDots tells whether a directory lies where Kubernetes writes ConfigMaps.
+func belowDots(dir string) bool {
+	return slices.ContainsFunc(strings.Split(dir, string(filepath.Separator)), func(part string) bool { return strings.HasPrefix(part, "..") })
 }
 
 // below tells whether a path lies below one of the roots.

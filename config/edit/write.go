@@ -68,4 +68,30 @@ func replace(draft, path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
+// putBack undoes a change: the former text, or no file where there was none.
+func putBack(f File, path string, former []byte) error {
+	if f.fresh {
+		return os.Remove(path)
+	}
+	back, err := writeDraft(path, former)
+	if err != nil {
+		return err
+	}
+	return replace(back, path)
+}
+
+// reserve makes an empty file that was not there, with the permissions of
+// another, so that its name is nobody else's.
+func reserve(path, like string) error {
+	mode := os.FileMode(0o644)
+	if info, err := os.Stat(like); err == nil {
+		mode = info.Mode().Perm() &^ 0o111
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 func isText(b []byte) bool { return utf8.Valid(b) && !bytes.ContainsRune(b, 0) }

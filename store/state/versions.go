@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -56,6 +57,31 @@ func (f FileVersions) List(ctx context.Context, path string) ([]FileVersion, err
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("list versions of %s: %w", path, err)
+	}
+	return out, nil
+}
+
+// Ending returns the paths whose newest version is of one of the kinds, at most
+// 100, those that came last first.
+func (f FileVersions) Ending(ctx context.Context, kinds ...string) ([]string, error) {
+	rows, err := f.d.read.QueryContext(ctx, `SELECT path, kind FROM file_versions
+		WHERE id IN (SELECT max(id) FROM file_versions GROUP BY path) ORDER BY id DESC`)
+	if err != nil {
+		return nil, fmt.Errorf("list files by their newest version: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []string
+	for rows.Next() {
+		var path, kind string
+		if err := rows.Scan(&path, &kind); err != nil {
+			return nil, fmt.Errorf("list files by their newest version: %w", err)
+		}
+		if slices.Contains(kinds, kind) && len(out) < 100 {
+			out = append(out, path)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list files by their newest version: %w", err)
 	}
 	return out, nil
 }

@@ -52,6 +52,13 @@ func TestFileVersions(t *testing.T) {
 		require.Len(t, list, want)
 	}
 	require.NoError(t, f.SetKind(t.Context(), ids[4], "restored"))
+	for _, c := range []struct{ kinds, want []string }{
+		{[]string{"saved"}, []string{"b"}}, {[]string{"restored", "saved"}, []string{"b", "a"}}, {[]string{"removed"}, nil},
+	} {
+		paths, err := f.Ending(t.Context(), c.kinds...)
+		require.NoError(t, err)
+		require.Equal(t, c.want, paths)
+	}
 	v, _, err = f.Get(t.Context(), "a", 0)
 	require.NoError(t, err)
 	require.Equal(t, "restored", v.Kind)

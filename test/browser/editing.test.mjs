@@ -1,6 +1,6 @@
 // Editing configuration files in the page: from a rule to its file, with checks, history, and a rule made by a form.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -227,6 +227,111 @@ test('a form makes a rule, says when it would have fired, and puts it into a fil
   await close();
 });
 
+test('a rule file is made in the page, taken back and brought back', async () => {
+  const { page, clean, wrong, close } = await open('/files');
+  await page.getByRole('link', { name: 'New rule file' }).click();
+  await page.getByText('Give it a name, and it is checked.').waitFor();
+  await page.getByText('As rule_files in prometheus.yml says: *.yml').waitFor();
+  const create = page.getByRole('button', { name: 'Create and take over' });
+  const name = page.getByLabel('Name of the file');
+  assert.ok(await create.isDisabled());
+  for (const [text, says] of [
+    ['../up.yml', 'Give the name alone, without a directory.'],
+    ['.hidden.yml', 'begin with a letter'],
+    ['made.txt', 'rule_files would not take a file of the name "made.txt" over'],
+    ['shop.yml', 'there is something of this name already'],
+  ]) {
+    await name.fill(text);
+    await page.getByText(says).waitFor();
+    assert.ok(await create.isDisabled(), text);
+  }
+  await name.fill('made.yml');
+  await page.getByText('No problem found').waitFor();
+  await page.getByRole('textbox', { name: 'Text of the file' }).click();
+  await page.keyboard.press('Control+A');
+  await page.keyboard.press('Backspace');
+  await page.keyboard.type('groups:\n- name: made\nrules:\n- {alert: Made, expr: up ==}');
+  await page.getByText(/parse error/).first().waitFor();
+  assert.ok(await create.isDisabled());
+  await shot(page, 'new-problem');
+  await page.keyboard.press('ArrowLeft');
+  await page.keyboard.type(' 0');
+  await page.getByText('No problem found').waitFor();
+  await page.getByLabel(/Why/).fill('made by hand');
+  await shot(page, 'new');
+  // Names that were refused are answers of 409 and 422, which the browser reports; nothing else may be wrong.
+  assert.deepEqual(wrong.filter((w) => !/files\/check$/.test(w)), []);
+  wrong.length = 0;
+  await clean();
+  await create.click();
+  await page.getByText('Saved and taken over').waitFor();
+  await page.getByText('Created here').waitFor();
+  await page.getByText('Before it was created: no file').waitFor();
+  assert.match(disk('rules/made.yml'), /alert: Made/);
+  await until('the rule to be evaluated', async () => {
+    const { data } = await server.get('/api/v1/rules');
+    return data.groups.some((g) => g.rules.some((r) => r.name === 'Made'));
+  });
+
+  // Back to before it was made, and forth again.
+  await page.getByRole('button', { name: 'Compare' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('There was no such file.').waitFor();
+  await page.waitForTimeout(300);
+  await shot(page, 'new-remove');
+  await clean();
+  await dialog.getByRole('button', { name: 'Remove the file' }).click();
+  await page.getByText(/^Removed here/).waitFor();
+  assert.ok(!existsSync(at('rules/made.yml')));
+  await shot(page, 'new-removed');
+  await page.goto(`${server.url}/files`);
+  const row = page.getByRole('row').filter({ hasText: 'made.yml' });
+  await row.getByText('Removed', { exact: true }).waitFor();
+  await row.getByRole('link').click();
+  await page.getByRole('button', { name: 'Compare' }).first().click();
+  await dialog.getByText('alert: Made').waitFor();
+  await dialog.getByRole('button', { name: 'Restore this version' }).click();
+  await page.getByText(/^Restored here/).waitFor();
+  assert.match(disk('rules/made.yml'), /alert: Made/);
+  await clean();
+  await close();
+});
+
+test('where no directory takes rule files, the page says what to add, and adds it', async () => {
+  const own = mkdtempSync(join(tmpdir(), 'modelwatch-bare-'));
+  writeFileSync(join(own, 'prometheus.yml'), 'global: {scrape_interval: 1s}\nrule_files: []\n');
+  const bare = await start({}, [`--prometheus.config=${join(own, 'prometheus.yml')}`]);
+  const other = await browse(bare.url);
+  try {
+    const { page, clean, go, close } = await other.open();
+    page.setDefaultTimeout(15_000);
+    await go('/files/new-rule?kind=down');
+    await page.getByRole('button', { name: 'Put it into a new file' }).click();
+    await page.getByText('No directory takes new rule files over').waitFor();
+    await shot(page, 'new-bare');
+    await clean();
+    await page.getByRole('button', { name: 'Add it to prometheus.yml' }).click();
+    await page.getByRole('button', { name: 'Review and save' }).click();
+    await page.getByRole('region', { name: 'Difference' }).getByText('rule_files: [rules/*.yml]').waitFor();
+    await page.getByRole('button', { name: 'Save and take over' }).click();
+    await page.getByText('Saved and taken over').waitFor();
+    await page.goto(`${bare.url}/files/new`);
+    await page.getByText('The directory is made with it.').waitFor();
+    // The rule of the form is still there.
+    await page.getByText('TargetDown').waitFor();
+    await page.getByLabel('Name of the file').fill('first.yml');
+    await page.getByRole('button', { name: 'Create and take over' }).click();
+    await page.getByText('Created here').waitFor();
+    assert.match(readFileSync(join(own, 'rules/first.yml'), 'utf8'), /alert: TargetDown/);
+    await clean();
+    await close();
+  } finally {
+    await other.close();
+    await bare.stop();
+    rmSync(own, { recursive: true, force: true });
+  }
+});
+
 test('every kind of rule in the form is one that the server can evaluate', async () => {
   const { page, close } = await open('/files/new-rule');
   for (const kind of ['threshold', 'errors', 'latency', 'down', 'nodata', 'drift', 'logs', 'own']) {
@@ -248,6 +353,7 @@ for (const look of [
       ['files', '/files'],
       ['edit', `/files/${ids['shop.yml']}`],
       ['locked', `/files/${ids['managed.yml']}`],
+      ['new', '/files/new'],
       ['rule', '/files/new-rule?kind=down'],
       ['errors', '/files/new-rule?kind=errors'],
       ['rules', '/alerts/rules'],

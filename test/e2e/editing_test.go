@@ -171,6 +171,72 @@ func TestEditing(t *testing.T) {
 	require.Empty(t, drafts)
 }
 
+// A rule file is made, evaluated, taken back and brought back.
+func TestCreatingARuleFile(t *testing.T) {
+	t.Parallel()
+	e := startEditor(t)
+	dir := filepath.Join(e.dir, "rules")
+	text := "groups:\n  - name: new\n    rules:\n      - {alert: Made, expr: up == 0}\n"
+	in := map[string]string{"directory": dir, "name": "made.yml", "text": strings.Replace(text, "up == 0", "up ==", 1)}
+	status, refused := e.ask("POST", "/files", in)
+	require.Equal(t, http.StatusUnprocessableEntity, status)
+	require.Contains(t, refused.Error, "parse error")
+	require.Equal(t, 4, refused.Problems[0].Line)
+	require.NoFileExists(t, filepath.Join(dir, "made.yml"))
+	for name, status := range map[string]int{"../made.yml": 422, "/tmp/made.yml": 422, "made.txt": 422, "a.yml": 409} {
+		got, answer := e.ask("POST", "/files", map[string]string{"directory": dir, "name": name, "text": text})
+		require.Equal(t, status, got, "%s: %s", name, answer.Error)
+	}
+	in["text"] = text
+	status, made := e.ask("POST", "/files", in)
+	require.Equal(t, http.StatusCreated, status, made.Error)
+	require.Equal(t, text, e.disk("rules/made.yml"))
+	e.waitAlert("Made", "firing", 10*time.Second)
+
+	_, list := e.get("/ai/v1/config/files/" + made.ID + "/versions")
+	var versions struct {
+		Versions []struct {
+			ID   int64
+			Kind string
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(list), &versions))
+	require.Len(t, versions.Versions, 2)
+	restore := func(i int, tag string) (int, fileAnswer) {
+		return e.ask("POST", "/files/"+made.ID+"/versions/"+jsonNumber(versions.Versions[i].ID)+"/restore", map[string]string{"tag": tag})
+	}
+	status, gone := restore(1, made.Tag)
+	require.Equal(t, http.StatusOK, status, gone.Error)
+	require.Equal(t, "removed", gone.Reason.Code)
+	require.NoFileExists(t, filepath.Join(dir, "made.yml"))
+	_, err := e.alertState("Made")
+	require.ErrorContains(t, err, "no rule")
+	require.Equal(t, made.ID, e.file("made.yml").ID)
+
+	status, back := restore(0, gone.Tag)
+	require.Equal(t, http.StatusOK, status, back.Error)
+	require.Equal(t, text, e.disk("rules/made.yml"))
+	e.waitAlert("Made", "firing", 10*time.Second)
+}
+
+// A file that no pattern covers is not made; the pattern is added first, and
+// its directory comes with the first file.
+func TestCreatingNeedsAPattern(t *testing.T) {
+	t.Parallel()
+	e := startEditor(t)
+	in := map[string]string{"directory": filepath.Join(e.dir, "more"), "name": "b.yml", "text": "groups: []\n"}
+	status, refused := e.ask("POST", "/files", in)
+	require.Equal(t, http.StatusUnprocessableEntity, status)
+	require.Contains(t, refused.Error, "rule_files")
+	prom := e.file("prometheus.yml")
+	status, saved := e.save(prom, strings.Replace(prom.Text, "[rules/*.yml]", "[rules/*.yml, more/*.yml]", 1))
+	require.Equal(t, http.StatusOK, status, saved.Error)
+	require.NoDirExists(t, filepath.Join(e.dir, "more"))
+	status, made := e.ask("POST", "/files", in)
+	require.Equal(t, http.StatusCreated, status, made.Error)
+	require.Equal(t, "groups: []\n", e.disk("more/b.yml"))
+}
+
 // An edit cannot make other files readable.
 func TestEditingReachesNoOtherFile(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ export type ConfigProblem = Schemas['ConfigProblem'];
 export type ConfigVersion = Schemas['ConfigVersion'];
 export type ConfigSchema = Schemas['ConfigSchema'];
 export type RulePreview = Schemas['RulePreview'];
+export type ConfigPlace = Schemas['ConfigPlace'];
 export type FileKind = ConfigFile['kind'];
 
 /** leastRole may change files of a kind, where there are roles. */
@@ -19,11 +20,46 @@ export function leastRole(kind: FileKind) {
 
 const files = 'ai/v1/config/files';
 
+const list = {
+  queryKey: ['config', 'files'],
+  queryFn: ({ signal }: { signal: AbortSignal }) => ask<Schemas['ConfigFiles']>(files, { signal }),
+  staleTime: 20_000,
+};
+
 export function useConfigFiles() {
+  return useQuery({ ...list, select: (all) => all.files });
+}
+
+/** useConfigPlaces lists the directories in which new rule files would be taken over. */
+export function useConfigPlaces() {
+  return useQuery({ ...list, select: (all) => all.places });
+}
+
+export interface NewFile {
+  directory: string;
+  name: string;
+  text: string;
+}
+
+/** useNewFileCheck asks what is wrong with a rule file that is to be made; undefined asks nothing. */
+export function useNewFileCheck(file: NewFile | undefined) {
   return useQuery({
-    queryKey: ['config', 'files'],
-    queryFn: async ({ signal }) => (await ask<Schemas['ConfigFiles']>(files, { signal })).files,
-    staleTime: 20_000,
+    queryKey: ['config', 'check', 'new', file],
+    queryFn: ({ signal }) => ask<Schemas['ConfigCheck']>(`${files}/check`, { body: file, signal }),
+    enabled: file !== undefined,
+    gcTime: 0,
+    retry: false,
+  });
+}
+
+/** useCreate makes a rule file; what depends on it is asked anew. */
+export function useCreate() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: NewFile & { comment: string }) => ask<ConfigText>(files, { body }),
+    // A file that is there can no longer be made: its draft is not checked again.
+    onSuccess: () =>
+      void client.invalidateQueries({ predicate: (q) => !(q.queryKey[0] === 'config' && q.queryKey[1] === 'check') }),
   });
 }
 
@@ -114,6 +150,7 @@ export function conflictOf(error: unknown): ConfigText | undefined {
 export interface PreviewAsked {
   expr: string;
   for: string;
+  keepFiringFor?: string;
   range: string;
 }
 

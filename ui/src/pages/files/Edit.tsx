@@ -2,9 +2,8 @@ import { Alert, Badge, Button, Group, Stack, Text, TextInput } from '@mantine/co
 import { useDebouncedValue } from '@mantine/hooks';
 import { IconArrowLeft, IconLock } from '@tabler/icons-react';
 import { useEffect, useMemo, useRef, useState } from 'react';
-import { Link, useParams } from 'react-router';
+import { Link, useLocation, useParams } from 'react-router';
 import {
-  type ConfigProblem,
   type ConfigText,
   conflictOf,
   leastRole,
@@ -25,6 +24,7 @@ import classes from './Config.module.css';
 import { DiffView } from './DiffView';
 import { type Draft, keepDraft, recallDraft } from './draft';
 import { Past } from './Past';
+import { Problems } from './Problems';
 import { configWords } from './words';
 import { YamlEditor } from './YamlEditor';
 
@@ -76,7 +76,7 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
   const [text, setText] = useState(start?.text ?? shown);
   const [line] = useState(() => start?.line ?? lineOf(shown));
   const [reviewing, setReviewing] = useState(false);
-  const [saved, setSaved] = useState(false);
+  const [saved, setSaved] = useState(useLocation().state === 'saved');
   const dirty = text !== base.text;
   const kept = useRef(true);
   const changed = (next: string) => {
@@ -132,7 +132,7 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
           {t.readOnlyBecause(t.reason(file.reason.code, file.reason.text))}
         </Alert>
       )}
-      {saved && !dirty && (
+      {saved && !dirty && file.reason?.code !== 'removed' && (
         <Alert color="gray" p="xs" role="status">
           <Group gap="sm">
             <StatusMark health="healthy" word={t.saved} />
@@ -241,34 +241,6 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
         </div>
       )}
     </Stack>
-  );
-}
-
-function Problems({ list, path }: { list: ConfigProblem[]; path: string }) {
-  const t = useWords(configWords);
-  const f = useFormat();
-  return (
-    <div>
-      {list.map((p) => (
-        <div key={`${p.file} ${p.line} ${p.reason}`} className={classes.problem}>
-          <Group gap="xs">
-            <StatusMark health={p.warning ? 'degraded' : 'down'} word={p.warning ? t.warning : t.error} />
-            <Text size="xs" c="dimmed" className="mw-wrap">
-              {p.line === null ? t.wholeFile : t.line(f.count(p.line))}
-              {p.file !== path && ` ${t.elsewhere(p.file)}`}
-            </Text>
-          </Group>
-          <Text size="sm" className="mw-wrap">
-            {p.reason}
-          </Text>
-          {p.hint && (
-            <Text size="xs" c="dimmed" className="mw-wrap">
-              {p.hint}
-            </Text>
-          )}
-        </div>
-      ))}
-    </div>
   );
 }
 

@@ -1,5 +1,5 @@
 import { Button, Group, Stack, Text } from '@mantine/core';
-import { IconFileCode, IconPlus } from '@tabler/icons-react';
+import { IconFileCode, IconFilePlus, IconPlus } from '@tabler/icons-react';
 import { Link } from 'react-router';
 import { type ConfigFile, useConfigFiles } from '../../api/files';
 import { Snippet } from '../../components/Copy';
@@ -9,12 +9,14 @@ import { Await, Empty } from '../../components/states';
 import { useFormat } from '../../lib/format';
 import { useHref } from '../../lib/url';
 import { useWords } from '../../lib/words';
+import { newFileWords } from './newFileWords';
 import { configWords } from './words';
 
 const start = 'modelwatch serve --prometheus.config=prometheus.yml --alertmanager.config=alertmanager.yml';
 
 export default function Files() {
   const t = useWords(configWords);
+  const n = useWords(newFileWords);
   const f = useFormat();
   const href = useHref();
   const query = useConfigFiles();
@@ -39,7 +41,7 @@ export default function Files() {
       width: 'minmax(200px, 2fr)',
       cell: (x) => (
         <div>
-          <Text size="sm">{x.editable ? t.editable : t.readOnly}</Text>
+          <Text size="sm">{x.editable ? t.editable : x.reason?.code === 'removed' ? t.removedState : t.readOnly}</Text>
           {x.reason && (
             <Text size="xs" c="dimmed" className="mw-wrap">
               {t.reason(x.reason.code, x.reason.text)}
@@ -72,9 +74,19 @@ export default function Files() {
     <Page
       title={t.title}
       actions={
-        <Button component={Link} to={href('/files/new-rule')} leftSection={<IconPlus size={14} aria-hidden />}>
-          {t.newRule}
-        </Button>
+        <Group gap="xs">
+          <Button
+            component={Link}
+            to={href('/files/new')}
+            variant="default"
+            leftSection={<IconFilePlus size={14} aria-hidden />}
+          >
+            {n.newFile}
+          </Button>
+          <Button component={Link} to={href('/files/new-rule')} leftSection={<IconPlus size={14} aria-hidden />}>
+            {t.newRule}
+          </Button>
+        </Group>
       }
     >
       <Await query={query} height={260}>

@@ -14,7 +14,8 @@ import { useHref, useParam } from '../../lib/url';
 import { useWords } from '../../lib/words';
 import { promql } from '../explore/language';
 import classes from './Config.module.css';
-import { keepDraft, recallDraft } from './draft';
+import { draftOn, keepDraft, newFileDraft, recallDraft } from './draft';
+import { newFileWords } from './newFileWords';
 import { Preview } from './Preview';
 import { exprOf, groupsOf, insert, type RuleForm, type RuleKind, ruleKinds, startOf, yamlOf } from './rule';
 import { configWords } from './words';
@@ -245,6 +246,7 @@ function Metric({ label, value, onChange }: { label: string; value: string; onCh
 /** Where asks for the file and the group, and leads to the file's editor with the rule in it. */
 function Where({ rule }: { rule: string[] | undefined }) {
   const t = useWords(configWords);
+  const n = useWords(newFileWords);
   const files = useConfigFiles();
   const [chosen, setChosen] = useState('');
   return (
@@ -252,11 +254,11 @@ function Where({ rule }: { rule: string[] | undefined }) {
       <Await query={files} height={90}>
         {(all) => {
           const open = all.filter((f) => f.kind === 'rules' && f.editable);
-          const file = open.find((f) => f.id === chosen) ?? open[0];
-          if (!file) {
+          const file = chosen === fresh ? undefined : (open.find((f) => f.id === chosen) ?? open[0]);
+          if (open.length === 0) {
             return (
               <Empty title={t.noRuleFile}>
-                <Text size="sm">{t.noRuleFileText}</Text>
+                <InNewFile rule={rule} />
               </Empty>
             );
           }
@@ -264,11 +266,11 @@ function Where({ rule }: { rule: string[] | undefined }) {
             <Stack gap="sm">
               <Select
                 label={t.ruleFile}
-                value={file.id}
-                data={open.map((f) => ({ value: f.id, label: f.path }))}
+                value={file?.id ?? fresh}
+                data={open.map((f) => ({ value: f.id, label: f.path })).concat([{ value: fresh, label: n.another }])}
                 onChange={(v) => v && setChosen(v)}
               />
-              <InFile key={file.id} file={file} rule={rule} />
+              {file ? <InFile key={file.id} file={file} rule={rule} /> : <InNewFile rule={rule} />}
             </Stack>
           );
         }}
@@ -278,6 +280,25 @@ function Where({ rule }: { rule: string[] | undefined }) {
 }
 
 const fresh = ' new';
+
+/** InNewFile leads to the page on which a file is made, with the rule in it. */
+function InNewFile({ rule }: { rule: string[] | undefined }) {
+  const n = useWords(newFileWords);
+  const href = useHref();
+  const navigate = useNavigate();
+  return (
+    <Button
+      disabled={!rule}
+      onClick={() => {
+        const made = rule && insert('', 'alerts', rule);
+        if (made) keepDraft(newFileDraft, { text: made.text, base: '', tag: '', line: made.line });
+        void navigate(href('/files/new'));
+      }}
+    >
+      {n.putIntoNew}
+    </Button>
+  );
+}
 
 function InFile({ file, rule }: { file: ConfigFile; rule: string[] | undefined }) {
   const t = useWords(configWords);
@@ -291,8 +312,7 @@ function InFile({ file, rule }: { file: ConfigFile; rule: string[] | undefined }
     <Await query={query} height={60}>
       {(f) => {
         // What is not saved yet is built upon.
-        const draft = recallDraft(f.id);
-        const text = draft?.text ?? f.text ?? '';
+        const text = recallDraft(f.id)?.text ?? f.text ?? '';
         const groups = groupsOf(text);
         const into = group ?? groups[0] ?? fresh;
         const target = into === fresh ? name.trim() : into;
@@ -325,18 +345,8 @@ function InFile({ file, rule }: { file: ConfigFile; rule: string[] | undefined }
               <Button
                 disabled={!rule || !target}
                 onClick={() => {
-                  const made = rule && insert(text, target, rule);
-                  if (!made) {
-                    setFailed(true);
-                    return;
-                  }
-                  keepDraft(f.id, {
-                    text: made.text,
-                    base: draft?.base ?? f.text ?? '',
-                    tag: draft?.tag ?? f.tag ?? '',
-                    line: made.line,
-                  });
-                  void navigate(href(`/files/${f.id}`));
+                  if (rule && draftOn(f, (now) => insert(now, target, rule))) void navigate(href(`/files/${f.id}`));
+                  else setFailed(true);
                 }}
               >
                 {t.putIn}

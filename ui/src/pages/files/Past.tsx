@@ -38,6 +38,11 @@ export function Past({ file, done }: Props) {
     saving: t.savedHere,
     restored: t.restoredHere,
     restoring: t.restoredHere,
+    created: t.createdHere,
+    creating: t.createdHere,
+    removed: t.removedHere,
+    removing: t.removedHere,
+    absent: t.absent,
   };
   return (
     <Panel title={t.history}>
@@ -67,7 +72,8 @@ export function Past({ file, done }: Props) {
                   </Group>
                   <Text size="xs" c="dimmed">
                     {kinds[v.kind]}
-                    {(v.kind === 'saved' || v.kind === 'restored') && `, ${v.who ? t.byWhom(v.who) : t.unknownUser}`}
+                    {['saved', 'restored', 'created', 'removed'].includes(v.kind) &&
+                      `, ${v.who ? t.byWhom(v.who) : t.unknownUser}`}
                   </Text>
                   {v.comment && (
                     <Text size="xs" className="mw-wrap">
@@ -115,16 +121,17 @@ function Version({ file, version, done }: Props & { version: ConfigVersion }) {
   const conflict = conflictOf(restore.error);
   const least = leastRole(file.kind);
   const no = useRefusal(least);
+  const without = ['absent', 'removed', 'removing'].includes(version.kind);
   return (
     <Await query={query} height={200}>
       {(v) => (
         <Stack gap="sm">
           <Text size="sm" c="dimmed">
-            {t.against}
+            {without ? t.noFileThen : t.against}
           </Text>
           <DiffView before={conflict?.text ?? file.text ?? ''} after={v.text ?? ''} secrets={(v.secrets ?? 0) > 0} />
           {restore.isError && <ErrorBox title={conflict ? t.conflict : t.notSaved} error={restore.error} />}
-          {(file.editable || restore.isError) && (
+          {(file.editable || (file.reason?.code === 'removed' && !without) || restore.isError) && (
             <form
               onSubmit={(e) => {
                 e.preventDefault();
@@ -149,7 +156,7 @@ function Version({ file, version, done }: Props & { version: ConfigVersion }) {
                 <Group>
                   <Needs least={least}>
                     <Button type="submit" loading={restore.isPending}>
-                      {t.restore}
+                      {without ? t.removeFile : t.restore}
                     </Button>
                   </Needs>
                 </Group>

@@ -73,6 +73,7 @@ test('a difference tells what went and what came', () => {
   ]);
   expect(lines[3]).toMatchObject({ after: 3 });
   expect(diff('x', 'x').every((l) => l.kind === 'same')).toBe(true);
+  expect(diff('x', '').map((l) => l.kind)).toEqual(['out']);
   const long = Array.from({ length: 40 }, (_, i) => `${i}`);
   const folded = fold(diff(long.join('\n'), [...long.slice(0, 20), 'new', ...long.slice(20)].join('\n')), 2);
   expect(folded).toHaveLength(7);

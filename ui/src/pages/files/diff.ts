@@ -7,10 +7,15 @@ export interface Line {
   after?: number;
 }
 
+/** An empty text has no line. */
+function linesOf(text: string): string[] {
+  return text === '' ? [] : text.split('\n');
+}
+
 /** diff finds a shortest way from one text to the other. Very long differences are told as all out, all in. */
 export function diff(a: string, b: string): Line[] {
-  const x = a.split('\n');
-  const y = b.split('\n');
+  const x = linesOf(a);
+  const y = linesOf(b);
   let start = 0;
   while (start < x.length && start < y.length && x[start] === y[start]) start++;
   let end = 0;

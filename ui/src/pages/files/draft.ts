@@ -1,4 +1,6 @@
 // Texts that are not saved yet. They survive a reload of the page, but not the tab.
+import type { ConfigText } from '../../api/files';
+
 export interface Draft {
   text: string;
   /** The text and the tag that it was made from. */
@@ -7,6 +9,9 @@ export interface Draft {
   /** Where the editor begins. */
   line?: number;
 }
+
+/** newFileDraft keeps the text of a file that is to be made. */
+export const newFileDraft = 'new';
 
 const key = (id: string) => `modelwatch.draft.${id}`;
 
@@ -28,4 +33,18 @@ export function keepDraft(id: string, draft: Draft | undefined): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * draftOn makes a draft of a file, on top of what is not saved yet. change gives the new text and where the editor
+ * begins, or undefined where it cannot; then false is returned and nothing is kept.
+ */
+export function draftOn(
+  file: ConfigText,
+  change: (text: string) => { text: string; line: number } | undefined,
+): boolean {
+  const draft = recallDraft(file.id);
+  const made = change(draft?.text ?? file.text ?? '');
+  if (!made) return false;
+  return keepDraft(file.id, { ...made, base: draft?.base ?? file.text ?? '', tag: draft?.tag ?? file.tag ?? '' });
 }
