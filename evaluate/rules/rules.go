@@ -197,7 +197,10 @@ func (m *Manager) Apply(cfg *config.Config) error {
 		return err
 	}
 	m.config.Store(cfg)
-	if err := m.rules.Update(time.Duration(cfg.GlobalConfig.EvaluationInterval), files, cfg.GlobalConfig.ExternalLabels, m.opts.ExternalURL.String(), nil); err != nil {
+	m.written.begin()
+	err = m.rules.Update(time.Duration(cfg.GlobalConfig.EvaluationInterval), files, cfg.GlobalConfig.ExternalLabels, m.opts.ExternalURL.String(), nil)
+	m.written.end(err == nil)
+	if err != nil {
 		return fmt.Errorf("apply rules: %w", err)
 	}
 	return nil

@@ -12,6 +12,27 @@ import (
 type written struct {
 	mu    sync.Mutex
 	pairs map[string]string // From the JSON of what runs to the JSON of what was written.
+	// next are the pairs of the files that are being loaded; nil while none are.
+	next map[string]string
+}
+
+// begin says that all rule files are loaded anew. What was added before holds
+// until they are taken over.
+func (w *written) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.next = map[string]string{}
+}
+
+// end drops what belongs to files that are no longer loaded, if those that were
+// loaded since begin are in force.
+func (w *written) end(inForce bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if inForce {
+		w.pairs = w.next
+	}
+	w.next = nil
 }
 
 // add notes the template actions of a rule file.
@@ -26,6 +47,9 @@ func (w *written) add(text []byte) {
 			w.pairs = map[string]string{}
 		}
 		w.pairs[inJSON(runs)] = inJSON(a)
+		if w.next != nil {
+			w.next[inJSON(runs)] = inJSON(a)
+		}
 		w.mu.Unlock()
 	}
 }
