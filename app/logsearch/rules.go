@@ -60,11 +60,12 @@ func (r Rules) Eval(ctx context.Context, expr string, t time.Time) (promql.Vecto
 	return out, nil
 }
 
-// RemoteRules has LogQL of rules evaluated by the store elsewhere.
-type RemoteRules struct {
-	Rules
-	Store *remote.Store
-}
+// RemoteRules has LogQL of rules evaluated by the store elsewhere, at one time
+// after the other; over a range it does not.
+type RemoteRules struct{ Store *remote.Store }
+
+// Check refuses what is not a LogQL metric query.
+func (RemoteRules) Check(expr string) error { return Rules{}.Check(expr) }
 
 // Eval gives the vector of a LogQL metric query at a time.
 func (r RemoteRules) Eval(ctx context.Context, expr string, t time.Time) (promql.Vector, error) {

@@ -56,6 +56,10 @@ logs:
 	_, _, err = websocket.Dial(ctx, strings.Replace(s.url, "http", "ws", 1)+"/loki/api/v1/tail?query="+url.QueryEscape(`{job="pushed"}`), &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://elsewhere.example"}}}) //nolint:bodyclose // There is none.
 	require.ErrorContains(t, err, "403")
 
+	status, said := s.post("/ai/v1/alerting/preview", "application/json", `{"expr": "sum(count_over_time({job=\"tailed\"} |= \"error\" [5m])) > 1"}`)
+	require.Equal(t, http.StatusUnprocessableEntity, status, said)
+	require.Contains(t, said, "Loki elsewhere", "it says that it cannot")
+
 	s.pushLines(`{"job":"pushed"}`, "hello there", "goodbye")
 	_, message, err := tail.Read(ctx)
 	require.NoError(t, err)

@@ -24,6 +24,7 @@ import classes from './Config.module.css';
 import { DiffView } from './DiffView';
 import { type Draft, keepDraft, recallDraft } from './draft';
 import { Past } from './Past';
+import { PreviewInText } from './PreviewInText';
 import { Problems } from './Problems';
 import { configWords } from './words';
 import { YamlEditor } from './YamlEditor';
@@ -75,6 +76,7 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
   const [base, setBase] = useState({ text: start?.base ?? shown, tag: start?.tag ?? file.tag ?? '' });
   const [text, setText] = useState(start?.text ?? shown);
   const [line] = useState(() => start?.line ?? lineOf(shown));
+  const [cursor, setCursor] = useState(line || 1);
   const [reviewing, setReviewing] = useState(false);
   const [saved, setSaved] = useState(useLocation().state === 'saved');
   const dirty = text !== base.text;
@@ -177,6 +179,7 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
               schema={schema.data}
               problems={here}
               line={line}
+              onLine={setCursor}
             />
             {file.secrets > 0 && (
               <Text size="xs" c="dimmed">
@@ -227,6 +230,7 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
                 </Stack>
               </Panel>
             )}
+            {file.kind === 'rules' && file.reason?.code !== 'removed' && <PreviewInText text={text} line={cursor} />}
             {file.reason?.code !== 'builtin' && (
               <Past
                 file={file}

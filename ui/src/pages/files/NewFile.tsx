@@ -25,6 +25,7 @@ import { useWords } from '../../lib/words';
 import classes from './Config.module.css';
 import { draftOn, keepDraft, newFileDraft, recallDraft } from './draft';
 import { newFileWords } from './newFileWords';
+import { PreviewInText } from './PreviewInText';
 import { Problems } from './Problems';
 import { addPattern } from './patterns';
 import { configWords } from './words';
@@ -97,6 +98,7 @@ function Form({ places }: { places: ConfigPlace[] }) {
   const [name, setName] = useState('');
   const [text, setText] = useState(start?.text ?? skeleton);
   const [comment, setComment] = useState('');
+  const [cursor, setCursor] = useState(start?.line ?? 1);
   const place = places.find((p) => p.directory === directory) ?? places[0];
   const least = leastRole('rules');
   const refused = useRefusal(least);
@@ -167,6 +169,7 @@ function Form({ places }: { places: ConfigPlace[] }) {
           schema={schema.data}
           problems={here}
           line={start?.line ?? 0}
+          onLine={setCursor}
         />
         <Text size="xs" c="dimmed">
           {n.elsewhere}
@@ -218,6 +221,7 @@ function Form({ places }: { places: ConfigPlace[] }) {
             </Group>
           </Stack>
         </Panel>
+        <PreviewInText text={text} line={cursor} />
       </Stack>
     </form>
   );

@@ -98,7 +98,7 @@ function Form({ kind, setKind }: { kind: RuleKind; setKind: (k: string) => void 
         <Where rule={good ? yamlOf(form) : undefined} />
       </Stack>
       <Stack gap="sm" miw={0}>
-        <Preview rule={asked} />
+        <Preview rule={asked} empty={t.fillIn} />
         <Panel title={t.ruleText}>
           {good ? (
             <Snippet text={yamlOf(form).join('\n')} label={t.ruleText} />

@@ -1,5 +1,5 @@
 import { Box, Group, SegmentedControl, Stack, Text } from '@mantine/core';
-import { useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import { type PreviewAsked, type RulePreview, useRulePreview } from '../../api/files';
 import { LabelList } from '../../components/LabelList';
 import { Panel } from '../../components/Panel';
@@ -11,14 +11,24 @@ import { useWords } from '../../lib/words';
 import classes from './Config.module.css';
 import { configWords } from './words';
 
-/** Preview says when a rule would have fired; undefined where it is not whole yet. */
-export function Preview({ rule }: { rule: Omit<PreviewAsked, 'range'> | undefined }) {
+interface Props {
+  /** Undefined where it is not whole yet. */
+  rule: Omit<PreviewAsked, 'range'> | undefined;
+  /** What to say where there is no rule. */
+  empty: string;
+  /** What stands above: which rule it is. */
+  head?: ReactNode;
+}
+
+/** Preview says when a rule would have fired. */
+export function Preview({ rule, empty, head }: Props) {
   const t = useWords(configWords);
   const [range, setRange] = useState('7d');
   const names: Record<string, string> = { '1d': t.lastDay, '7d': t.lastWeek, '30d': t.lastMonth };
   const query = useRulePreview(rule && { ...rule, range });
   return (
     <Panel title={t.preview}>
+      {head}
       <SegmentedControl
         aria-label={t.range}
         mb="xs"
@@ -34,7 +44,7 @@ export function Preview({ rule }: { rule: Omit<PreviewAsked, 'range'> | undefine
         </div>
       ) : (
         <Text size="sm" c="dimmed">
-          {t.fillIn}
+          {empty}
         </Text>
       )}
     </Panel>

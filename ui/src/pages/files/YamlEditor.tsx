@@ -52,13 +52,15 @@ interface Props {
   problems: ConfigProblem[];
   /** Where to begin, from 1; 0 is anywhere. */
   line?: number;
+  /** Called with the line of the cursor, from 1, when it comes to another. */
+  onLine?: (line: number) => void;
 }
 
-export function YamlEditor({ value, onChange, label, readOnly, yaml, schema, problems, line = 0 }: Props) {
+export function YamlEditor({ value, onChange, label, readOnly, yaml, schema, problems, line = 0, onLine }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>(null);
-  const now = useRef({ onChange, schema });
-  now.current = { onChange, schema };
+  const now = useRef({ onChange, schema, onLine });
+  now.current = { onChange, schema, onLine };
   const first = useRef({ value, line });
   const parts = useRef({ words: new Compartment(), lock: new Compartment() });
 
@@ -99,6 +101,8 @@ export function YamlEditor({ value, onChange, label, readOnly, yaml, schema, pro
           parts.current.lock.of(EditorState.readOnly.of(readOnly === true)),
           EditorView.updateListener.of((u) => {
             if (u.docChanged) now.current.onChange(u.state.doc.toString());
+            if (u.docChanged || u.selectionSet)
+              now.current.onLine?.(u.state.doc.lineAt(u.state.selection.main.head).number);
           }),
         ],
       }),
