@@ -94,7 +94,16 @@ func (c *checker) kind(name string, text []byte, kind config.Kind) {
 		}
 	case config.KindPrometheus:
 		problems = config.CheckPrometheus(name, text)
-		follow = func() { c.ruleFiles(name, text) }
+		follow = func() {
+			patterns, lines := config.ScrapeFiles(name, text)
+			for i, p := range patterns {
+				files, _ := filepath.Glob(p) // A bad pattern is among the problems.
+				c.matched(name, lines[i], p, files, config.KindScrape)
+			}
+			c.ruleFiles(name, text)
+		}
+	case config.KindScrape:
+		problems = config.CheckScrapeFile(name, text)
 	case config.KindRules:
 		problems = rules.Check(name, text, promql.NewParser(true), logsearch.Rules{})
 	case config.KindAlertmanager:
@@ -142,12 +151,21 @@ func (c *checker) ruleFiles(name string, text []byte) {
 			c.report(config.Problems{{File: name, Line: lines[i], Reason: err.Error(), Hint: "relative paths are taken from the directory of this file"}})
 			continue
 		}
-		if len(files) == 0 {
-			c.report(config.Problems{{File: name, Line: lines[i], Warning: true, Reason: fmt.Sprintf("%s matches no file", p), Hint: "rules that are added there later are taken over at the next reload"}})
+		c.matched(name, lines[i], p, files, config.KindRules)
+	}
+}
+
+// matched checks the files that a pattern at a line of a file matches.
+func (c *checker) matched(name string, line int, pattern string, files []string, kind config.Kind) {
+	if len(files) == 0 {
+		what := "rules"
+		if kind == config.KindScrape {
+			what = "scrape jobs"
 		}
-		for _, f := range files {
-			c.file(f, config.KindRules)
-		}
+		c.report(config.Problems{{File: name, Line: line, Warning: true, Reason: pattern + " matches no file", Hint: what + " that are added there later are taken over at the next reload"}})
+	}
+	for _, f := range files {
+		c.file(f, kind)
 	}
 }
 

@@ -132,6 +132,12 @@ func (o *fileOwner) Files() []edit.File {
 	for _, f := range ruleFiles {
 		add(edit.Rules, f, cfg.Metrics.ConfigFile)
 	}
+	for _, pattern := range running.ScrapeConfigFiles {
+		found, _ := filepath.Glob(pattern) // It was checked when it was loaded.
+		for _, f := range found {
+			add(edit.Scrape, f, cfg.Metrics.ConfigFile)
+		}
+	}
 	jobs, _ := running.GetScrapeConfigs()
 	for _, job := range jobs {
 		for _, f := range targetFiles(job.ServiceDiscoveryConfigs) {
@@ -248,7 +254,7 @@ func (o *fileOwner) Check(f edit.File, text []byte) config.Problems {
 
 var kindOf = map[edit.Kind]config.Kind{
 	edit.Modelwatch: config.KindModelwatch, edit.Prometheus: config.KindPrometheus, edit.Rules: config.KindRules,
-	edit.Alertmanager: config.KindAlertmanager, edit.Promtail: config.KindPromtail,
+	edit.Alertmanager: config.KindAlertmanager, edit.Scrape: config.KindScrape, edit.Promtail: config.KindPromtail,
 }
 
 // others checks the files in use beside f. A modelwatch.yml has named its own.

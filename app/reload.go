@@ -135,6 +135,9 @@ func (r *reloader) prepare(cfg *config.Config, from func(file string) string) (*
 	if err != nil {
 		return nil, nil, err
 	}
+	if next.ScrapeConfigFiles, err = config.ScrapeFilesFrom(next.ScrapeConfigFiles, from); err != nil {
+		return nil, nil, err
+	}
 	if err := errors.Join(
 		scrape.Prepare(next),
 		a.rules.PrepareFrom(next, from),

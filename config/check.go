@@ -30,6 +30,7 @@ const (
 	KindRules        Kind = "rules"
 	KindAlertmanager Kind = "alertmanager"
 	KindPromtail     Kind = "promtail"
+	KindScrape       Kind = "scrape"
 	KindWeb          Kind = "web"
 	KindUnknown      Kind = ""
 )
@@ -47,6 +48,8 @@ func (k Kind) Describe() string {
 		return "Alertmanager configuration"
 	case KindPromtail:
 		return "Promtail configuration"
+	case KindScrape:
+		return "file of scrape jobs"
 	case KindWeb:
 		return "web configuration"
 	default:
@@ -433,13 +436,20 @@ func undefinedReceivers(file string, text []byte, names map[string]bool) Problem
 // RuleFiles lists the rule files that the text of a prometheus.yml names, with
 // the line of each pattern.
 func RuleFiles(file string, text []byte) (patterns []string, lines []int) {
-	var root struct {
-		RuleFiles []yaml.Node `yaml:"rule_files"`
-	}
+	return patternsOf(file, text, "rule_files")
+}
+
+// patternsOf lists the patterns of files under a key at the top.
+func patternsOf(file string, text []byte, key string) (patterns []string, lines []int) {
+	root := map[string]yaml.Node{}
 	if err := yaml.Unmarshal(text, &root); err != nil {
 		return nil, nil
 	}
-	for _, n := range root.RuleFiles {
+	var nodes []yaml.Node
+	if list, ok := root[key]; !ok || list.Decode(&nodes) != nil {
+		return nil, nil
+	}
+	for _, n := range nodes {
 		p := n.Value
 		if !filepath.IsAbs(p) {
 			p = filepath.Join(filepath.Dir(file), p)

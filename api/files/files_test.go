@@ -430,6 +430,7 @@ func TestSchema(t *testing.T) {
 		"rules":        {"rulefmt.Rule.keep_firing_for", "rulefmt.RuleGroup.limit"},
 		"modelwatch":   {"config.Web.editing"},
 		"targets":      {"edit.targets.labels"},
+		"scrape":       {"config.ScrapeConfigs.scrape_configs", "config.ScrapeConfig.file_sd_configs"},
 		"promtail":     {"edit.promtail.scrape_configs"},
 	} {
 		status, schema := s.ask("GET", "/schema/"+kind, nil)

@@ -40,6 +40,7 @@ const (
 	Template     Kind = "template"
 	Promtail     Kind = "promtail"
 	Targets      Kind = "targets"
+	Scrape       Kind = "scrape"
 )
 
 // File is one file that the configuration names.

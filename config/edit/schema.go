@@ -44,6 +44,8 @@ func SchemaOf(kind Kind) Schema {
 	switch kind {
 	case Prometheus:
 		s.Root = s.add(reflect.TypeFor[prometheus.Config]())
+	case Scrape:
+		s.Root = s.add(reflect.TypeFor[prometheus.ScrapeConfigs]())
 	case Alertmanager:
 		s.Root = s.add(reflect.TypeFor[alertmanager.Config]())
 	case Rules:

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +170,52 @@ func TestEditing(t *testing.T) {
 	drafts, err := filepath.Glob(filepath.Join(e.dir, ".*draft*"))
 	require.NoError(t, err)
 	require.Empty(t, drafts)
+}
+
+// The files of scrape_config_files are edited as the jobs of prometheus.yml are.
+func TestEditingScrapeConfigFiles(t *testing.T) {
+	t.Parallel()
+	e := startEditor(t)
+	const jobs = "scrape_configs:\n  - job_name: apart\n    basic_auth: {username: me, password: file-s3cret}\n    static_configs: [{targets: ['127.0.0.1:4']}]\n"
+	write(t, e.dir, "jobs/a.yml", jobs)
+	prom := e.file("prometheus.yml")
+	status, saved := e.save(prom, prom.Text+"scrape_config_files: [jobs/*.yml]\n")
+	require.Equal(t, http.StatusOK, status, saved.Error)
+	e.waitQuery(`up{job="apart",instance="127.0.0.1:4"}`, 15*time.Second)
+	f := e.file("a.yml")
+	if f.Kind != "scrape" { // rules/a.yml has the same name.
+		_, text := e.get("/ai/v1/config/files")
+		var list struct{ Files []fileAnswer }
+		require.NoError(t, json.Unmarshal([]byte(text), &list))
+		i := slices.IndexFunc(list.Files, func(f fileAnswer) bool { return f.Kind == "scrape" })
+		require.GreaterOrEqual(t, i, 0, text)
+		_, f = e.ask("GET", "/files/"+list.Files[i].ID, nil)
+	}
+	require.True(t, f.Editable)
+	require.Contains(t, f.Text, "password: <secret>")
+
+	status, saved = e.save(f, strings.Replace(f.Text, "127.0.0.1:4", "127.0.0.1:5", 1))
+	require.Equal(t, http.StatusOK, status, saved.Error)
+	require.Equal(t, strings.Replace(jobs, "127.0.0.1:4", "127.0.0.1:5", 1), e.disk("jobs/a.yml"))
+	e.waitQuery(`up{job="apart",instance="127.0.0.1:5"}`, 15*time.Second)
+
+	before := e.disk("jobs/a.yml")
+	for text, says := range map[string]string{
+		strings.Replace(saved.Text, "job_name: apart", "job_name: gone", 1):       "gone",       // A job of prometheus.yml.
+		strings.Replace(saved.Text, "job_name: apart", "job_name: modelwatch", 1): "modelwatch", // Ours.
+		saved.Text + "    scrape_interval: soon\n":                                "soon",       // Not a duration.
+		saved.Text + "rule_files: [a.yml]\n":                                      "rule_files", // Not of this kind of file.
+		saved.Text + "    bogus: 1\n":                                             "bogus",      // No such setting.
+	} {
+		status, refused := e.save(saved, text)
+		require.Equal(t, http.StatusUnprocessableEntity, status, says)
+		require.Contains(t, refused.Error, says)
+		require.NotContains(t, refused.Error, "draft")
+	}
+	require.Equal(t, before, e.disk("jobs/a.yml"))
+	out := tool(t, binary, "check", filepath.Join(e.dir, "prometheus.yml"))
+	require.Contains(t, out, "jobs/a.yml: file of scrape jobs: ok")
+	require.NotContains(t, e.asked.String(), "s3cret")
 }
 
 // A rule file is made, evaluated, taken back and brought back.
@@ -354,7 +401,8 @@ func TestEditingObeysRoles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, "rules.yml", "groups: []\n")
-	prometheus := write(t, dir, "prometheus.yml", "rule_files: [rules.yml]\n")
+	write(t, dir, "jobs.yml", "scrape_configs: []\n")
+	prometheus := write(t, dir, "prometheus.yml", "rule_files: [rules.yml]\nscrape_config_files: [jobs.yml]\n")
 	promtail := write(t, dir, "promtail.yml", "scrape_configs: []\n")
 	_, admin, _, _ := startWithAuth(t, authOn, "--prometheus.config="+prometheus, "--promtail.config="+promtail)
 	viewer, editor := admin.user("vera", "viewer"), admin.user("edda", "editor")
@@ -378,6 +426,8 @@ func TestEditingObeysRoles(t *testing.T) {
 	save(viewer, http.StatusForbidden, ids["mine"], "")
 	viewer.want(http.StatusOK, "POST", "/ai/v1/alerting/preview", `{"expr": "up == 0", "range": "5m"}`)
 	save(editor, http.StatusOK, ids["mine"], "")
+	save(viewer, http.StatusForbidden, ids["scrape.yml"], "")
+	save(editor, http.StatusOK, ids["scrape.yml"], "")
 	save(editor, http.StatusForbidden, ids["modelwatch.yml"], "")
 	save(admin, http.StatusOK, ids["modelwatch.yml"], "")
 	save(editor, http.StatusForbidden, ids["promtail.yml"], "")

@@ -33,6 +33,7 @@ export const configWords = words(
     template: 'Templates of messages',
     promtail: 'Log collection',
     targets: 'Targets',
+    scrape: 'Scrape jobs',
     editable: 'Can be edited',
     readOnly: 'Read-only',
     reason: (_code: string, text: string) => text,
@@ -199,6 +200,7 @@ export const configWords = words(
     template: '消息模板',
     promtail: '日志采集',
     targets: '目标',
+    scrape: '抓取任务',
     editable: '可编辑',
     readOnly: '只读',
     reason: (code: string, text: string) =>
