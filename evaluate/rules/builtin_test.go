@@ -83,7 +83,8 @@ func builtinCases() []builtinCase {
 			"The input of ranker v2 (shop) changed its form: feature_count", "records have 200 features now, in the baseline 100"),
 		bothSeverities("AIDataSchemaChanged", "data", "type_mismatch", "age", "0.5", features, "type_mismatch of age"),
 		bothSeverities("AIDataMissing", "data", "missing_ratio", "age", "0.3", nil, "age of ranker v2 (shop) is missing in 30% of records"),
-		bothSeverities("AIDataFinding", "data", "out_of_range", "age", "0.4", nil, "out_of_range of ranker v2 (shop), feature age", "out_of_range is 0.4, the threshold is 0.25"),
+		bothSeverities("AIDataFinding", "data", "constant_input", "city", "1", nil, "constant_input is 1 values, the threshold is 0.25."),
+		bothSeverities("AIDataFinding", "data", "out_of_range", "age", "0.4", nil, "out_of_range of ranker v2 (shop), feature age", "out_of_range is 40%, the threshold is 25%."),
 	)
 	return append(cases,
 		builtinCase{
