@@ -252,7 +252,7 @@ test('a service that has only just come says what its charts wait for, and offer
   await tab.page.route('**/api/v1/query_range', (r) => r.fulfill({ json: { status: 'success', data: { resultType: 'matrix', result: [] } } }));
   await tab.page.clock.setFixedTime(Date.parse(record.timestamp) + 20_000);
   await tab.go('/services/young');
-  await tab.page.getByText('Their course is drawn within a minute').first().waitFor();
+  await tab.page.getByText('Their course is drawn after two readings').first().waitFor();
   assert.equal(await tab.page.getByText('No data in this time range').count(), 0);
   await tab.page.getByRole('button', { name: 'Show the last 5 minutes' }).click();
   await tab.page.waitForURL(/range=5m/);
@@ -290,6 +290,13 @@ test('while the server does not answer, what is drawn stays, it is said once, an
   assert.equal(await tab.page.getByText('This could not be read').count(), 0);
   assert.ok((await charts.count()) >= 2);
   await tab.page.unroute(calls);
+  await gone.waitFor({ state: 'detached' });
+  // Of a range whose next step is far away, too.
+  await tab.page.route('**/query_range', (r) => r.abort());
+  await tab.go('/services/shop?range=30d&refresh=1s');
+  await tab.page.getByText('This could not be read').first().waitFor();
+  await tab.page.unroute('**/query_range');
+  await charts.nth(1).waitFor();
   await gone.waitFor({ state: 'detached' });
   await tab.close();
 });

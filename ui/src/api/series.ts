@@ -43,6 +43,9 @@ function useRangeQuery() {
         from?.queryKey[1] === query ? old : undefined,
       enabled: options.enabled !== false && query !== '',
       staleTime: Number.POSITIVE_INFINITY,
+      // What failed is asked again before the next step, which may be hours away.
+      refetchInterval: (q: { state: { status: string } }) =>
+        q.state.status === 'error' && time.refresh > 0 && time.refresh,
       gcTime: 10_000,
     };
   };

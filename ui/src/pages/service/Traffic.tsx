@@ -30,6 +30,9 @@ const outcomeColor: Record<string, string> = {
   other: '#8147ab',
 };
 
+/** How many columns the map of latencies has at most. */
+const heatPoints = 110;
+
 /** useRateWindow is how far rate() looks back: at least two windows, and never less than a step. */
 export function useRateWindow(): string {
   const { from, to } = useTime();
@@ -76,7 +79,7 @@ export default function Traffic({ subject, first }: TabProps) {
             sync="traffic"
           />
         </Panel>
-        <LatencyHeat subject={subject} window={w} empty={awaited} />
+        <LatencyHeat subject={subject} window={w} first={first} />
         <Panel title={t.errors} flush>
           <Await query={version} height={80}>
             {(v) => <Errors v={v} />}
@@ -190,14 +193,15 @@ function Endpoints({ v }: { v: Version }) {
   );
 }
 
-function LatencyHeat({ subject, window, empty }: { subject: Subject; window: string; empty?: string }) {
+function LatencyHeat({ subject, window, first }: { subject: Subject; window: string; first?: string }) {
   const t = useWords(serviceWords);
   const f = useFormat();
   const { from, to } = useTime();
   const query = useRange(
     `sum by (le) (increase(${matchers(subject, { result: 'success' }, 'modelwatch_inference_duration_seconds_bucket')}[${window}]))`,
-    { step: stepFor(from, to, 110) },
+    { step: stepFor(from, to, heatPoints) },
   );
+  const empty = useAwaited(first, heatPoints);
   return (
     <Panel title={t.latencyHeat}>
       <Await query={query} height={190}>

@@ -1,12 +1,12 @@
 import { Button, Group, Text } from '@mantine/core';
 import { useFormat } from '../../lib/format';
-import { presets } from '../../lib/range';
+import { presets, stepFor } from '../../lib/range';
 import { useTime } from '../../lib/time';
 import { useWords } from '../../lib/words';
 import { serviceWords } from './words';
 
-/** How long after the first inference its courses can be drawn at the latest: two scrapes, and a step of the page. */
-const firstCourse = 60_000;
+/** How long it takes for a rate at the latest, beside a step of the chart: two scrapes, and a refresh of the page. */
+const firstRate = 60_000;
 
 /** fitting is the narrowest range offered that holds all since a moment, or nothing where the range shown is narrow too. */
 export function fitting(first: number, from: number, to: number): number | undefined {
@@ -15,12 +15,12 @@ export function fitting(first: number, from: number, to: number): number | undef
   return presets.find((ms) => ms >= age && ms < to - from);
 }
 
-/** useAwaited says what a chart without data waits for, where the first inference has only just come. */
-export function useAwaited(first: string | undefined): string | undefined {
+/** useAwaited says what a chart of so many points waits for, where the first inference has only just come. */
+export function useAwaited(first: string | undefined, points?: number): string | undefined {
   const t = useWords(serviceWords);
-  const { now } = useTime();
+  const { from, to, now } = useTime();
   const age = now - Date.parse(first ?? '');
-  return age < firstCourse ? t.awaited : undefined;
+  return age < firstRate + stepFor(from, to, points) * 1000 ? t.awaited : undefined;
 }
 
 /** Young offers a narrower range where inferences have come for a small part of the range only. */

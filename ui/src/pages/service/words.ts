@@ -31,7 +31,7 @@ export const serviceWords = words(
 
     young: (ago: string) => `The first inference came ${ago}: most of this time range is before it.`,
     showLast: (d: string) => `Show the last ${d}`,
-    awaited: 'The first inferences have just come. Their course is drawn within a minute.',
+    awaited: 'The first inferences have just come. Their course is drawn after two readings of them.',
 
     rate: 'Requests by outcome',
     errorRatio: 'Share of failures',
@@ -270,7 +270,7 @@ export const serviceWords = words(
 
     young: (ago: string) => `首次推理在 ${ago}：此时间范围的大部分在那之前。`,
     showLast: (d: string) => `显示最近 ${d}`,
-    awaited: '刚收到最初的推理，一分钟内即可绘出走势。',
+    awaited: '刚收到最初的推理，读取两次后即可绘出走势。',
 
     rate: '按结果划分的请求',
     errorRatio: '失败占比',
