@@ -1,6 +1,7 @@
 package raw
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -212,3 +213,47 @@ func TestJSONOfValues(t *testing.T) {
 }
 
 var zero float64
+
+// The longest lists, from anywhere in a long day, and the reading of all of it do with
+// the memory that DuckDB may have.
+func TestALongDayIsRead(t *testing.T) {
+	s := open(t, func(o *Options) { o.MemoryLimit = "32MB" })
+	begin := time.Now().UTC().Truncate(24 * time.Hour)
+	const batches, size = 60, 2000
+	for b := range uint64(batches) {
+		records := make([]Record, size)
+		for i := range records {
+			records[i] = Record{Inference: &ai.Inference{
+				Timestamp: begin.Add(time.Duration(b)*time.Second + time.Duration(i)*time.Microsecond), Service: "shop", Model: "ranker",
+				RequestID: fmt.Sprintf("%d-%d", b, i), Features: []ai.Feature{{Name: "x", Value: ai.Number(float64(i))}, {Name: "city", Value: ai.String("Klagenfurt am Wörthersee")}},
+			}, Position: b + 1, Index: i}
+		}
+		require.NoError(t, s.Append(t.Context(), b+1, records))
+	}
+	seen, last := map[string]bool{}, time.Time{}
+	for {
+		rows := list(t, s, Filter{Since: last, Limit: MaxLimit, Oldest: true})
+		for i := range rows {
+			require.False(t, rows[i].Timestamp.Before(last), "by timestamp")
+			last = rows[i].Timestamp
+			seen[rows[i].RequestID] = true
+		}
+		if len(rows) < MaxLimit {
+			break
+		}
+	}
+	require.Len(t, seen, batches*size)
+	of := Selection{Key: ai.Key{Service: "shop", Model: "ranker"}}
+	there, err := s.Extent(t.Context(), of)
+	require.NoError(t, err)
+	require.Equal(t, Extent{Rows: batches * size, Inferences: batches * size}, there)
+	n := 0
+	require.NoError(t, s.Scan(t.Context(), of, func(features, _ []byte) error {
+		require.Contains(t, string(features), fmt.Sprintf(`{"x":%d,`, n%size), "by timestamp")
+		n++
+		return nil
+	}))
+	require.Equal(t, batches*size, n)
+	enough := errors.New("enough")
+	require.ErrorIs(t, s.Scan(t.Context(), of, func(_, _ []byte) error { return enough }), enough)
+}

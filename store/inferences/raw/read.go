@@ -119,13 +119,14 @@ func (s *Store) listDay(ctx context.Context, d *day, f *Filter, out []Row) (_ []
 	for i, column := range textColumns {
 		columns[i] = fmt.Sprintf("CAST(encode(nullif(%s, '')) AS BIT)", column)
 	}
-	q += ", [" + strings.Join(columns, ", ") + "] FROM " + d.catalog + ".inferences"
-	q += where
 	order := "DESC"
 	if f.Oldest {
 		order = "ASC"
 	}
-	q += fmt.Sprintf(" ORDER BY timestamp %s, position %s LIMIT %d", order, order, f.Limit-len(out))
+	// What is sorted are places alone: whole rows of a long day are more than DuckDB may
+	// have in memory.
+	q += fmt.Sprintf(", [%[1]s] FROM %[2]s.inferences WHERE rowid IN (SELECT rowid FROM %[2]s.inferences%[3]s ORDER BY timestamp %[4]s, position %[4]s LIMIT %[5]d)"+
+		" ORDER BY timestamp %[4]s, position %[4]s", strings.Join(columns, ", "), d.catalog, where, order, f.Limit-len(out))
 	rows, err := s.conn.QueryContext(ctx, q, args...)
 	if err != nil {
 		return nil, err
