@@ -167,3 +167,36 @@ for (const look of [
     await close();
   });
 }
+
+test('in the Chinese page, alerts of built-in rules are told in Chinese, and all others as they are written', async () => {
+  const alert = (feature_name, annotations) => ({
+    labels: { alertname: 'AIDataDrift', service, model: 'ranker', model_version: 'v1', feature_name, severity: 'warning' },
+    annotations,
+  });
+  const answer = await fetch(`${server.url}/api/v2/alerts`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify([
+      alert('age', { summary: `age of ranker v1 (${service}) drifted`, description: 'Its effect size is 0.61 (threshold 0.2).' }),
+      alert('income', { summary: 'A rule of my own says: income drifted' }),
+    ]),
+  });
+  assert.ok(answer.ok, await answer.text());
+  await until('the alerts to be routed', async () => {
+    const groups = await first('/api/v2/alerts/groups');
+    return groups.some((g) => g.alerts.some((a) => a.labels.alertname === 'AIDataDrift' && a.labels.service === service));
+  });
+  const filter = encodeURIComponent(`service="${service}"`);
+  const { page, clean, close } = await server.open(`${server.url}/alerts?filter=${filter}`, { locale: 'zh-CN' });
+  await page.getByText(`ranker v1（${service}）的 age 发生漂移`).waitFor();
+  await page.getByText('其效应量为 0.61（阈值 0.2）。').waitFor();
+  await page.getByText('A rule of my own says: income drifted').waitFor();
+  await clean();
+  if (process.env.MODELWATCH_SHOTS) await page.screenshot({ path: `${process.env.MODELWATCH_SHOTS}/zh-alerts.png`, fullPage: true });
+  await page.goto(`${server.url}/alerts/rules`);
+  await page.getByRole('button', { name: /AIProcessDown/ }).click();
+  await page.getByText('{{service}} 没有进程在运行').waitFor();
+  if (process.env.MODELWATCH_SHOTS) await page.screenshot({ path: `${process.env.MODELWATCH_SHOTS}/zh-rules.png`, fullPage: true });
+  await clean();
+  await close();
+});

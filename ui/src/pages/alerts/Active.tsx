@@ -8,6 +8,7 @@ import { Needs } from '../../components/Needs';
 import { Panel } from '../../components/Panel';
 import { StatusMark } from '../../components/StatusMark';
 import { Await, Empty } from '../../components/states';
+import { useAnnotations } from '../../lib/builtinAlerts';
 import { useExplore } from '../../lib/explore';
 import { useFormat } from '../../lib/format';
 import { rank } from '../../lib/health';
@@ -207,7 +208,8 @@ function AlertRow({ alert, byPrint, onSilence }: { alert: Alert; byPrint: Map<st
   const f = useFormat();
   const href = useHref();
   const explore = useExplore();
-  const { labels, annotations, status } = alert;
+  const { labels, status } = alert;
+  const annotations = useAnnotations()(alert);
   const text = annotations.summary ?? annotations.message ?? '';
   const more = annotations.description ?? '';
   const expr = exprOf(alert.generatorURL);

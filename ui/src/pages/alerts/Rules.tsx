@@ -10,6 +10,7 @@ import { LabelList } from '../../components/LabelList';
 import { RangeChart } from '../../components/RangeChart';
 import { StatusMark } from '../../components/StatusMark';
 import { Await, Empty } from '../../components/states';
+import { useTemplates } from '../../lib/builtinAlerts';
 import { useExplore } from '../../lib/explore';
 import { useFormat } from '../../lib/format';
 import type { Health } from '../../lib/health';
@@ -229,6 +230,7 @@ function RuleBody({ rule, group }: { rule: Rule; group: RuleGroup }) {
   const f = useFormat();
   const explore = useExplore();
   const graph = useRange(rule.type === 'recording' ? rule.name : rule.query);
+  const templates = useTemplates();
   const evaluated = Date.parse(rule.lastEvaluation);
   const alerts = rule.alerts ?? [];
   const facts: [string, React.ReactNode][] = [
@@ -241,7 +243,8 @@ function RuleBody({ rule, group }: { rule: Rule; group: RuleGroup }) {
   if (rule.type === 'alerting') facts.unshift([t.forHow, f.span((rule.duration ?? 0) * 1000)]);
   if (rule.keepFiringFor) facts.splice(1, 0, [t.keepFiring, f.span(rule.keepFiringFor * 1000)]);
   if (Object.keys(rule.labels ?? {}).length) facts.push([t.labels, <LabelList key="l" labels={rule.labels ?? {}} />]);
-  for (const [k, v] of Object.entries(rule.annotations ?? {})) facts.push([k, v]);
+  const annotations = templates(group.file, rule.name, rule.annotations ?? {});
+  for (const [k, v] of Object.entries(annotations)) facts.push([k, v]);
   return (
     <div className={classes.ruleBody}>
       {rule.lastError && (

@@ -3,6 +3,7 @@ import { IconBellRinging, IconCircleCheck, IconHelpCircle } from '@tabler/icons-
 import { Link } from 'react-router';
 import { type FiringAlert, useFiring } from '../../api/firing';
 import { ErrorBox } from '../../components/states';
+import { useAnnotations } from '../../lib/builtinAlerts';
 import { useFormat } from '../../lib/format';
 import { useHref } from '../../lib/url';
 import { useWords } from '../../lib/words';
@@ -63,6 +64,7 @@ function Row({ alert, count }: { alert: FiringAlert; count: number }) {
   const href = useHref();
   const { labels } = alert;
   const where = whereOf(alert);
+  const annotations = useAnnotations()(alert);
   return (
     <li className={classes.row}>
       <Link to={href('/alerts')} className={classes.name}>
@@ -75,7 +77,7 @@ function Row({ alert, count }: { alert: FiringAlert; count: number }) {
       )}
       <span className={classes.text}>
         {where && <b>{where} </b>}
-        {textOf(alert)}
+        {textOf({ ...alert, annotations })}
         {count > 1 && <span className={classes.times}> × {f.count(count)}</span>}
       </span>
       <span className={classes.since} title={f.full(Date.parse(alert.startsAt))}>
