@@ -95,7 +95,14 @@ for (const look of looks) {
     if (only.length && !only.every((part) => `${name}-${look.name}`.includes(part))) continue;
     await tab.go(path);
     await tab.settled();
-    if (name === 'service-feature') await tab.page.evaluate(() => scrollBy(0, -72));
+    if (name === 'service-feature') {
+      await tab.page.evaluate(() => {
+        const feature = new URLSearchParams(location.search).get('feature');
+        const title = [...document.querySelectorAll('h2')].find((h) => h.textContent === feature);
+        title?.closest('section')?.scrollIntoView();
+        scrollBy(0, -60);
+      });
+    }
     const fullPage = look.width < 600;
     if (process.env.README) {
       const webp = await asWebp(await tab.page.screenshot());

@@ -44,8 +44,8 @@ test('spans are in the largest whole unit', () => {
 
 test.each([
   [0.0005, '0.0005'],
-  [4.05e-14, '4.05 × 10⁻¹⁴'],
-  [-2e-10, '-2 × 10⁻¹⁰'],
+  [4.05e-14, '4.05\u00a0×\u00a010⁻¹⁴'],
+  [-2e-10, '-2\u00a0×\u00a010⁻¹⁰'],
 ])('%d', (value, text) => {
   expect(en.number(value)).toBe(text);
 });

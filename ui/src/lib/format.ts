@@ -7,9 +7,9 @@ export type Unit = 'number' | 'ratio' | 'seconds' | 'bytes' | 'rate' | 'count';
 /** Symbols of units that Intl abbreviates by English words. */
 const symbols: Record<string, string> = { sec: 's', hr: 'h', byte: 'B' };
 
-/** power writes an exponent as people do. */
+/** power writes an exponent as people do, on one line with its number. */
 const power = (_: string, exponent: string) =>
-  ` × 10${[...exponent].map((c) => (c === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(c)])).join('')}`;
+  `\u00a0×\u00a010${[...exponent].map((c) => (c === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(c)])).join('')}`;
 
 export type Formats = ReturnType<typeof formats>;
 

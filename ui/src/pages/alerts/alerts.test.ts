@@ -6,6 +6,9 @@ import { labelsOf } from './Routing';
 import { listOf, stateOf } from './Rules';
 import { exprOf, healthOf } from './severity';
 
+// It loads the charts on its own, which may last longer than the tests.
+vi.mock('../../components/RangeChart', () => ({ RangeChart: () => null }));
+
 vi.hoisted(() => {
   // Pages ask where they are as they load.
   Object.assign(globalThis, { document: { baseURI: 'http://localhost/', querySelector: () => null } });

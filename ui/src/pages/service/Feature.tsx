@@ -111,7 +111,7 @@ function Detail({ d }: { d: FeatureDetail }) {
                 { id: 'stat', title: t.statistic, width: '5rem', align: 'right', cell: (x) => f.number(x.statistic) },
                 { id: 'score', title: t.score, width: '5rem', align: 'right', cell: (x) => f.number(x.score) },
                 { id: 'th', title: t.threshold, width: '5rem', align: 'right', cell: (x) => f.number(x.threshold) },
-                { id: 'p', title: t.pValue, width: '5rem', align: 'right', cell: (x) => f.number(x.p_value) },
+                { id: 'p', title: t.pValue, width: '6.5rem', align: 'right', cell: (x) => f.number(x.p_value) },
               ]}
             />
           )}
