@@ -220,6 +220,9 @@ func alerting(t *testing.T) []*engine.AlertingRule {
 	return out
 }
 
+// evaluateEach is how often rules are evaluated.
+const evaluateEach = 30 * time.Second
+
 // evaluated plays rules over series for a while and returns what fires at its end, each
 // as "Alert/severity".
 func evaluated(t *testing.T, all []*engine.AlertingRule, store storage.Queryable, from, to time.Duration) map[string]*engine.Alert {
@@ -227,7 +230,7 @@ func evaluated(t *testing.T, all []*engine.AlertingRule, store storage.Queryable
 	e := promqltest.NewTestEngine(t, false, 0, 1_000_000)
 	query := engine.EngineQueryFunc(e, store)
 	firing := map[string]*engine.Alert{}
-	for at := from; at <= to; at += 15 * time.Second {
+	for at := from; at <= to; at += evaluateEach {
 		clear(firing)
 		for _, r := range all {
 			_, err := r.Eval(t.Context(), 0, time.Unix(0, 0).Add(at), query, &url.URL{}, 0)
@@ -269,8 +272,8 @@ func TestBuiltinAlertsFire(t *testing.T) {
 			if lasts == 0 {
 				lasts = 3 * time.Minute
 			}
-			rules := alerting(t)
-			firing := evaluated(t, rules, stored(t, c.series), 0, lasts)
+			rules, incident := alerting(t), stored(t, c.series)
+			firing := evaluated(t, rules, incident, 0, lasts)
 			a := firing[c.alert+"/"+c.severity]
 			require.NotNil(t, a, "fires: %v", firing)
 			require.Len(t, firing, 1, "others fire too: %v", firing)
@@ -281,10 +284,10 @@ func TestBuiltinAlertsFire(t *testing.T) {
 			require.NotContains(t, text, "no value")
 			require.NotContains(t, text, "error expanding")
 			// Recovery, and that what it is about is gone, both resolve it.
-			require.Empty(t, evaluated(t, rules, stored(t, healthy()), lasts+15*time.Second, lasts+time.Minute))
-			again := alerting(t)
-			require.NotEmpty(t, evaluated(t, again, stored(t, c.series), 0, lasts))
-			require.Empty(t, evaluated(t, again, stored(t, nil), lasts+15*time.Second, lasts+time.Minute))
+			require.Empty(t, evaluated(t, rules, stored(t, healthy()), lasts+evaluateEach, lasts+2*evaluateEach))
+			again := slices.DeleteFunc(alerting(t), func(r *engine.AlertingRule) bool { return r.Name() != c.alert })
+			require.NotEmpty(t, evaluated(t, again, incident, 0, lasts))
+			require.Empty(t, evaluated(t, again, stored(t, nil), lasts+evaluateEach, lasts+2*evaluateEach))
 		})
 	}
 	for _, r := range alerting(t) {
