@@ -230,8 +230,16 @@ test('a session that has ended leads to the log-in and back', async () => {
   await away(page);
   await go('/status/storage?from=now-3h');
   await page.getByRole('heading', { level: 1 }).waitFor();
+  // The page refreshes itself: what it asks by then must not notice before the click does.
+  let click;
+  const clicked = new Promise((resolve) => (click = resolve));
+  await page.route(/\/(ai|api)\//, async (route) => {
+    await clicked;
+    await route.continue();
+  });
   await page.context().clearCookies();
   await page.getByRole('tab', { name: 'About' }).click();
+  click();
   await page.getByText('The session has ended.').waitFor();
   await picture(page, 'expired');
   const next = new URL(page.url()).searchParams.get('next');
