@@ -90,7 +90,7 @@ func (e *Evidence) note(layer ai.Layer, texts ...string) {
 	e.Notes[layer] = append(e.Notes[layer], texts...)
 }
 
-// Probe is one look at a service from outside.
+// Probe is one look at a service from outside, such as a scrape.
 type Probe struct {
 	Service string
 	// Target says what was looked at, such as a URL.
@@ -338,10 +338,15 @@ func name(k ai.Key) string {
 	return k.String()
 }
 
-// withProbes adds what probes saw to the service layer. Probes that all answer
-// make a layer healthy that was unknown, such as for want of traffic.
+// shownProbes is how many failing probes of one service are told one by one.
+const shownProbes = 3
+
+// withProbes adds what probes saw to the service layer: it is down if all of them
+// fail, and degraded if some do. Probes that answer do not make it healthy: that a
+// process answers does not say that it serves.
 func withProbes(st ai.Status, in Input, o Options) ai.Status {
-	up, fresh := 0, 0
+	fresh := 0
+	var failed []string
 	var stalest *Probe // One is enough to say.
 	for i := range in.Probes {
 		p := &in.Probes[i]
@@ -353,23 +358,28 @@ func withProbes(st ai.Status, in Input, o Options) ai.Status {
 			continue
 		}
 		fresh++
-		if p.Up {
-			up++
-			continue
+		if !p.Up {
+			failed = append(failed, fmt.Sprintf("%s does not answer: %s.", cmp.Or(p.Target, "The service"), cmp.Or(strings.TrimSuffix(p.Reason, "."), "no reason given")))
 		}
-		st.Health = ai.Down
-		st.Reasons = append([]string{fmt.Sprintf("The probe of %s fails: %s.", cmp.Or(p.Target, "the service"), cmp.Or(strings.TrimSuffix(p.Reason, "."), "no reason given"))}, st.Reasons...)
 	}
+	switch {
+	case fresh > 0 && len(failed) == fresh:
+		st.Health = ai.Down
+	case len(failed) > 0:
+		st.Health = ai.Worst(st.Health, ai.Degraded)
+	case fresh > 0 && st.Health == ai.Unknown:
+		st.Reasons = append(st.Reasons, "It answers when it is looked at from outside.")
+	}
+	if more := len(failed) - shownProbes; more > 0 {
+		failed = append(failed[:shownProbes], fmt.Sprintf("%d more do not answer, of %d.", more, fresh))
+	}
+	st.Reasons = append(failed, st.Reasons...)
 	if stalest != nil {
 		since := "so far"
 		if !stalest.At.IsZero() {
 			since = "since " + stalest.At.UTC().Format(time.RFC3339)
 		}
-		st.Reasons = append(st.Reasons, fmt.Sprintf("The probe of %s says nothing %s.", cmp.Or(stalest.Target, "the service"), since))
-	}
-	if st.Health == ai.Unknown && fresh > 0 && up == fresh {
-		st.Health = ai.Healthy
-		st.Reasons = append(st.Reasons, "Its probes answer.")
+		st.Reasons = append(st.Reasons, fmt.Sprintf("Whether %s answers is not known %s.", cmp.Or(stalest.Target, "the service"), since))
 	}
 	return st
 }

@@ -45,8 +45,9 @@ type Options struct {
 	Space func() error
 	// MaxBody bounds one request.
 	MaxBody int64
-	// Readings and Availability are as in models.Options.
+	// Readings, Probes and Availability are as in models.Options.
 	Readings     func() []status.Reading
+	Probes       func() []status.Probe
 	Availability func(service string) (day, month *float64)
 
 	Logger     *slog.Logger
@@ -96,6 +97,7 @@ func (p *Pipeline) open() (err error) {
 			PerModel: c.Limits.VersionsPerModel, Features: c.Limits.Features,
 		},
 		Readings:     o.Readings,
+		Probes:       o.Probes,
 		Availability: o.Availability,
 		Logger:       o.Logger.With("component", "models"),
 		Registerer:   o.Registerer,

@@ -51,7 +51,7 @@ type Options struct {
 	Tasks map[string]performance.Options
 
 	// Readings returns what is known of resources, and Probes of services seen from
-	// outside. Both are called once a second or so and must not block; nil means
+	// outside; those of services that have no inferences are left out. Both are called once a second or so and must not block; nil means
 	// nothing is known.
 	Readings func() []status.Reading
 	Probes   func() []status.Probe

@@ -25,9 +25,6 @@ func (e *Engine) renewStatus(now time.Time) {
 	if e.opt.Readings != nil {
 		in.Readings = e.opt.Readings()
 	}
-	if e.opt.Probes != nil {
-		in.Probes = e.opt.Probes()
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	in.Previous = e.report
@@ -36,11 +33,24 @@ func (e *Engine) renewStatus(now time.Time) {
 			in.Versions = append(in.Versions, e.evidence(v))
 		}
 	}
+	in.Probes = e.probes(in.Versions)
 	slices.SortFunc(in.Versions, func(a, b status.Evidence) int { return a.Key.Compare(b.Key) })
 	report := status.Evaluate(in, e.opt.Status)
 	e.noteRefused(&report, now)
 	e.report = &report
 	e.noteReadings(in.Readings, now)
+}
+
+// probes are those of the services of versions: not all that answers is an AI service.
+func (e *Engine) probes(versions []status.Evidence) []status.Probe {
+	if e.opt.Probes == nil {
+		return nil
+	}
+	services := make(map[string]bool)
+	for i := range versions {
+		services[versions[i].Key.Service] = true
+	}
+	return slices.DeleteFunc(slices.Clone(e.opt.Probes()), func(p status.Probe) bool { return !services[p.Service] })
 }
 
 // evidence is what is known of a version. The caller holds mu.

@@ -100,7 +100,7 @@ func builtinCases() []builtinCase {
 		},
 		builtinCase{
 			alert: "AIServiceDown", severity: "critical", series: []string{`modelwatch_status{job="modelwatch",instance="i",service="shop",layer="service"} 3`},
-			says: []string{"shop is down", "service layer is down"},
+			says: []string{"shop is down", "None of its targets has answered"},
 		},
 		builtinCase{
 			alert: "AIDataDrift", severity: "warning",
