@@ -69,8 +69,8 @@ export const builtinAlerts: Record<string, AlertText> = {
   AIServiceDown: {
     summary: ['{{service}} is down', '{{service}} 已停止服务'],
     description: [
-      'Its service layer is down: a probe of it fails. GET /ai/v1/services gives the reasons.',
-      '其服务层故障：对它的探测失败。GET /ai/v1/services 给出原因。',
+      'None of its targets has answered a scrape for a minute. GET /ai/v1/services says how each fails; look whether the process runs.',
+      '一分钟以来它的任何目标都没有应答抓取。GET /ai/v1/services 说明各目标如何失败；请查看进程是否在运行。',
     ],
   },
   AIServiceFinding: finding,
