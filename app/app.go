@@ -42,6 +42,7 @@ type App struct {
 	config    *config.Config
 	logger    *slog.Logger
 	logLevel  *slog.LevelVar
+	heap      heapGrowth
 	cleanups  cleanups
 	readiness telemetry.Readiness
 	registry  *prometheus.Registry
@@ -297,6 +298,7 @@ func (a *App) Start() error {
 	a.background("asking for facts", a.facts.run)
 	a.background("watching the disk", a.alertWhenFull(a.guard))
 	a.background("keeping sessions", a.auth.Run)
+	a.background("bounding the heap", a.watchIngest)
 	a.remote.Start()
 	a.cleanups.add("stop sending to alertmanagers", func() error { a.remote.Stop(); return nil })
 	a.rules.Start()

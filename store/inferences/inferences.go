@@ -77,8 +77,8 @@ type Options struct {
 	// Space says why the disk has no room for more, or nil; may be nil.
 	Space func() error
 	// MaxPendingBytes bounds the memory of batches that are on their way to disk
-	// or to Deliver; default 48 MiB. Beyond it, a batch waits for MaxWait (default
-	// 250 milliseconds), and then it is refused for a while.
+	// or to Deliver; default 24 MiB. Beyond it, a batch waits for MaxWait (default
+	// one second), and then it is refused for a while.
 	MaxPendingBytes int64
 	MaxWait         time.Duration
 	// MaxLogBytes bounds the log where it cannot be shortened because nobody
@@ -156,10 +156,10 @@ func Open(o Options) (*Store, error) {
 		return nil, errors.New("open inference store: no directory")
 	}
 	if o.MaxPendingBytes <= 0 {
-		o.MaxPendingBytes = 48 << 20
+		o.MaxPendingBytes = 24 << 20
 	}
 	if o.MaxWait <= 0 {
-		o.MaxWait = 250 * time.Millisecond
+		o.MaxWait = time.Second
 	}
 	if o.MaxLogBytes <= 0 {
 		o.MaxLogBytes = 4 << 30
@@ -391,6 +391,9 @@ func (s *Store) synced(end Position, value any) {
 	s.wake.Signal()
 	s.mu.Unlock()
 }
+
+// Synced is the place in the log up to which everything is on disk.
+func (s *Store) Synced() Position { return s.log.Synced() }
 
 // Checkpoint says that the analysis keeps everything up to pos by itself. It may
 // be called at any time, from Deliver and after Close too.
