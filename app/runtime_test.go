@@ -14,7 +14,7 @@ func TestHeapGrowth(t *testing.T) {
 		chosen, busy bool
 		want         int
 	}{
-		{configured: 75, want: 75},
+		{configured: 75, want: usualPercent},
 		{configured: 75, busy: true, want: busyPercent},
 		{configured: 75, busy: true, chosen: true, want: 75},
 		{configured: 200, busy: true, want: 200},
