@@ -1,8 +1,8 @@
 import { Alert, Badge, Button, Group, Stack, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
-import { IconArrowLeft, IconLock } from '@tabler/icons-react';
+import { IconLock } from '@tabler/icons-react';
 import { useEffect, useMemo, useRef, useState } from 'react';
-import { Link, useLocation, useParams } from 'react-router';
+import { useLocation, useParams } from 'react-router';
 import {
   type ConfigText,
   conflictOf,
@@ -18,8 +18,8 @@ import { Panel } from '../../components/Panel';
 import { StatusMark } from '../../components/StatusMark';
 import { Await, ErrorBox } from '../../components/states';
 import { useFormat } from '../../lib/format';
-import { useHref } from '../../lib/url';
 import { useWords } from '../../lib/words';
+import { Back } from './Back';
 import classes from './Config.module.css';
 import { DiffView } from './DiffView';
 import { type Draft, keepDraft, recallDraft } from './draft';
@@ -31,24 +31,11 @@ import { YamlEditor } from './YamlEditor';
 
 export default function Edit() {
   const t = useWords(configWords);
-  const href = useHref();
   const { id = '' } = useParams();
   const query = useConfigFile(id);
   const name = query.data?.path.split('/').pop();
   return (
-    <Page
-      title={name ?? t.title}
-      actions={
-        <Button
-          component={Link}
-          to={href('/files')}
-          variant="default"
-          leftSection={<IconArrowLeft size={14} aria-hidden />}
-        >
-          {t.back}
-        </Button>
-      }
-    >
+    <Page title={name ?? t.title} actions={<Back />}>
       <Await query={query} height={420}>
         {(file) => <FileEditor key={id} file={file} reread={() => void query.refetch()} />}
       </Await>

@@ -1,6 +1,6 @@
 import { Button, Group, Select, Stack, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
-import { IconArrowLeft, IconFilePlus } from '@tabler/icons-react';
+import { IconFilePlus } from '@tabler/icons-react';
 import { useMemo, useState } from 'react';
 import { Link, useNavigate } from 'react-router';
 import {
@@ -22,6 +22,7 @@ import { StatusMark } from '../../components/StatusMark';
 import { Await, Empty, ErrorBox } from '../../components/states';
 import { useHref } from '../../lib/url';
 import { useWords } from '../../lib/words';
+import { Back } from './Back';
 import classes from './Config.module.css';
 import { draftOn, keepDraft, newFileDraft, recallDraft } from './draft';
 import { newFileWords } from './newFileWords';
@@ -42,22 +43,9 @@ const goodName = /^[\p{L}\p{N}_][\p{L}\p{N}._-]*$/u;
 export default function NewFile() {
   const t = useWords(configWords);
   const n = useWords(newFileWords);
-  const href = useHref();
   const places = useConfigPlaces();
   return (
-    <Page
-      title={n.newFile}
-      actions={
-        <Button
-          component={Link}
-          to={href('/files')}
-          variant="default"
-          leftSection={<IconArrowLeft size={14} aria-hidden />}
-        >
-          {t.back}
-        </Button>
-      }
-    >
+    <Page title={n.newFile} actions={<Back />}>
       <Await query={places} height={420}>
         {(all) => {
           const open = all.filter((p) => p.editable);

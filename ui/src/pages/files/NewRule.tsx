@@ -1,8 +1,7 @@
 import { Autocomplete, Button, Group, Input, Select, Stack, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
-import { IconArrowLeft } from '@tabler/icons-react';
 import { useId, useMemo, useState } from 'react';
-import { Link, useNavigate } from 'react-router';
+import { useNavigate } from 'react-router';
 import { type ConfigFile, useConfigFile, useConfigFiles } from '../../api/files';
 import { useMetadata } from '../../api/promql';
 import { CodeEditor } from '../../components/CodeEditor';
@@ -13,6 +12,7 @@ import { Await, Empty } from '../../components/states';
 import { useHref, useParam } from '../../lib/url';
 import { useWords } from '../../lib/words';
 import { promql } from '../explore/language';
+import { Back } from './Back';
 import classes from './Config.module.css';
 import { draftOn, keepDraft, newFileDraft, recallDraft } from './draft';
 import { newFileWords } from './newFileWords';
@@ -27,23 +27,10 @@ const titles = { threshold: 'metric', errors: 'counter', latency: 'histogram', n
 /** NewRule is a form for common alert rules, with what they would have done. */
 export default function NewRule() {
   const t = useWords(configWords);
-  const href = useHref();
   const [kind, setKind] = useParam('kind', 'threshold');
   const known = (ruleKinds as readonly string[]).includes(kind) ? (kind as RuleKind) : 'threshold';
   return (
-    <Page
-      title={t.newRule}
-      actions={
-        <Button
-          component={Link}
-          to={href('/files')}
-          variant="default"
-          leftSection={<IconArrowLeft size={14} aria-hidden />}
-        >
-          {t.back}
-        </Button>
-      }
-    >
+    <Page title={t.newRule} actions={<Back />}>
       <Form key={known} kind={known} setKind={setKind} />
     </Page>
   );
