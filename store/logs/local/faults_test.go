@@ -175,9 +175,9 @@ func TestSealWhileUsed(t *testing.T) {
 }
 
 func TestRetention(t *testing.T) {
-	clock := time.Now()
-	s := open(t, Options{Retention: 30 * time.Hour, MaxAge: -1, Now: func() time.Time { return clock }})
-	a, b, c := days()
+	a, b, _ := days()
+	c := b.Add(24 * time.Hour)
+	s := open(t, Options{Retention: 30 * time.Hour, MaxAge: -1, Now: func() time.Time { return c.Add(time.Minute) }}) // Whatever the hour is.
 	for _, day := range []time.Time{a, b, c} {
 		require.NoError(t, s.Append(t.Context(), lines("a", day, 10)))
 	}

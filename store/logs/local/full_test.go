@@ -31,11 +31,13 @@ func fillDisk(dir string) {
 	var limit syscall.Rlimit
 	fail(syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit))
 	ctx := context.Background()
-	s, err := Open(ctx, Options{Dir: dir})
+	// One day and so one file: an Append over midnight can store one day and refuse the other.
+	noon := time.Now().UTC().Truncate(24 * time.Hour).Add(12 * time.Hour)
+	s, err := Open(ctx, Options{Dir: dir, Now: func() time.Time { return noon }})
 	fail(err)
 	fail(syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 6 << 20, Max: limit.Max}))
 	r := rand.New(rand.NewPCG(1, 1))
-	at := time.Now().Add(-time.Hour)
+	at := noon.Add(-time.Hour)
 	batch := func(i int) []logs.Stream {
 		out := lines("full", at.Add(time.Duration(i)*time.Second), 1000)
 		for j := range out[0].Entries {
