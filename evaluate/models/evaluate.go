@@ -43,6 +43,10 @@ type result struct {
 	// carried means that they are those of the window before: there were too few
 	// records to judge anew.
 	carried bool
+	// next and collecting are what there was beside judgedBaseline when the window was judged: the active baseline, and
+	// whether an automatic one is being collected.
+	next       *baseline
+	collecting bool
 
 	judgement      performance.Judgement
 	comparison     *performance.Comparison
@@ -145,7 +149,10 @@ func (e *Engine) judge(v *version, w *closedWindow, now time.Time) (*result, Poi
 	e.mu.Lock()
 	v.remember(w)
 	w.baseline.refresh()
-	r := &result{window: w.Window, profile: w.profile, baseline: w.baseline, judged: map[ai.Layer]int{}, notes: map[ai.Layer][]string{}}
+	r := &result{
+		window: w.Window, profile: w.profile, baseline: w.baseline, next: v.baseline, collecting: v.auto != nil,
+		judged: map[ai.Layer]int{}, notes: map[ai.Layer][]string{},
+	}
 	if w.baseline != nil {
 		r.reference = w.baseline.reference
 	}
@@ -268,19 +275,19 @@ func (r *result) collect(v *version, opt *Options) {
 	for layer, n := range r.judgement.Judged() {
 		r.judged[layer] += n
 	}
-	r.note(v, opt)
+	r.note(opt)
 }
 
 // note says what is not certain, and what could not be judged.
-func (r *result) note(v *version, opt *Options) {
+func (r *result) note(opt *Options) {
 	data := &[]string{}
 	say := func(format string, args ...any) { *data = append(*data, fmt.Sprintf(format, args...)) }
 	switch b := r.judgedBaseline; {
 	case b == nil && opt.Auto.Off:
 		say("There is no baseline: make one with POST /ai/v1/baselines.")
-	case b == nil && v.baseline != nil:
-		say("Baseline %d is compared with from the next window on.", v.baseline.Number)
-	case b == nil && v.auto == nil:
+	case b == nil && r.next != nil:
+		say("Baseline %d is compared with from the next window on.", r.next.Number)
+	case b == nil && !r.collecting:
 		say("There is no baseline yet.")
 	case b != nil && !b.Confirmed:
 		say("The baseline is the automatic one of the first %d records (%s), and nobody has confirmed it: POST /ai/v1/baselines/%s/confirm.", b.Rows, b.Note, b.ID)
