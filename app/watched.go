@@ -18,6 +18,9 @@ func (a *App) watched() (prometheus.Gatherers, error) {
 		Logger:      a.logger.With("component", "host"),
 		WithoutHost: !*c.Host,
 		WithoutGPU:  !*c.GPU.Enabled,
+		ProcPath:    c.Paths.Procfs,
+		SysPath:     c.Paths.Sysfs,
+		RootPath:    c.Paths.Rootfs,
 		Processes:   watches(c),
 		GPU: gpu.Options{
 			Command:   c.GPU.NvidiaSMI,

@@ -54,6 +54,11 @@ func TestMistakes(t *testing.T) {
 		"modelwatch_loki_values.yml": {
 			`:3: logs.loki.url: it has a user name in it, which would be shown with the address (hint: write it as basic_auth into http_config)`,
 		},
+		"modelwatch_paths.yml": {
+			`:4: collect.paths.procfs: testdata is no procfs: there is no stat in it (hint: mount /proc of the host there, for reading only, or leave the setting out for /proc itself)`,
+			`:5: collect.paths.sysfs: testdata/modelwatch_paths.yml is not a directory (hint: mount /sys of the host there`,
+			`:6: collect.paths.rootfs: /host/nowhere does not exist (hint: mount / of the host there`,
+		},
 		"modelwatch_auth.yml": {
 			`:6: web.auth.session_idle: longer than session_lifetime`,
 			`:7: web.auth.trusted_proxies.1: "proxy.example.org" is neither an address nor a network (hint: write an address such as 10.0.0.7, or a network such as 10.0.0.0/24)`,
@@ -134,6 +139,25 @@ func TestPathsAreTakenFromTheFile(t *testing.T) {
 	require.NoError(t, ps.Err())
 	require.Equal(t, "/etc/mw/p.yml", c.Metrics.ConfigFile)
 	require.Equal(t, "/a.yml", c.Alerting.ConfigFile)
+}
+
+func TestHostPaths(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"proc/stat", "sys/class/net"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, name), 0o700))
+	}
+	file := filepath.Join(dir, "modelwatch.yml")
+	c, ps := Parse(file, []byte("collect: {paths: {procfs: proc, sysfs: "+dir+"/sys, rootfs: .}}\n"))
+	require.NoError(t, ps.Err())
+	require.Equal(t, HostPaths{Procfs: dir + "/proc", Sysfs: dir + "/sys", Rootfs: dir}, c.Collect.Paths)
+	c, ps = Parse(file, []byte("collect: {host: true}\n"))
+	require.NoError(t, ps.Err())
+	require.Equal(t, HostPaths{Procfs: "/proc", Sysfs: "/sys", Rootfs: "/"}, c.Collect.Paths)
+	_, ps = Parse(file, []byte("collect: {paths: {procfs: sys}}\n"))
+	require.ErrorContains(t, ps.Err(), "sys is no procfs: there is no stat in it")
+	_, ps = Parse(file, []byte("collect: {paths: {sysfs: proc}}\n"))
+	require.ErrorContains(t, ps.Err(), "proc is no sysfs: there is no class in it")
 }
 
 func TestLokiElsewhere(t *testing.T) {

@@ -184,6 +184,9 @@ type LogCollect struct {
 type Collect struct {
 	// Host turns the host's metrics off when false.
 	Host *bool `yaml:"host,omitempty"`
+	// Paths are where the host's file systems are. They cannot change while the
+	// program runs.
+	Paths HostPaths `yaml:"paths,omitempty"`
 	// Interval is how often modelwatch scrapes itself, its host and what it
 	// knows of models. It does not follow prometheus.yml: reading a whole host
 	// every second costs more than scraping a thousand series.
@@ -312,6 +315,7 @@ func (c *Config) setDefaults() {
 	set(&c.Logs.MaxEntries, DefaultMaxLogEntries)
 	set(&c.Logs.MaxSeries, DefaultMaxLogSeries)
 	setPointer(&c.Collect.Host, true)
+	c.Collect.Paths.setDefaults()
 	c.Inferences.setDefaults()
 	set(&c.Collect.Interval, model.Duration(DefaultSelfInterval))
 	setPointer(&c.Collect.GPU.Enabled, true)
@@ -369,6 +373,7 @@ func decode(text []byte, c *Config) error {
 
 func (c *Config) resolve(dir string) {
 	files := []*string{&c.Web.ConfigFile, &c.Metrics.ConfigFile, &c.Alerting.ConfigFile, &c.Alerting.Cluster.TLSConfig, &c.Logs.Collect.ConfigFile}
+	files = append(files, &c.Collect.Paths.Procfs, &c.Collect.Paths.Sysfs, &c.Collect.Paths.Rootfs)
 	for _, p := range append(files, c.Web.Auth.paths()...) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
@@ -422,6 +427,7 @@ func (c *Config) validate(file string, root *yaml.Node) Problems {
 			add(fmt.Sprintf("command: %v", err), "command is a regular expression in RE2 syntax", path...)
 		}
 	}
+	c.Collect.Paths.validate(filepath.Dir(file), add)
 	c.Web.Auth.validate(add)
 	c.Inferences.validate(add)
 	c.Logs.validate(add, func(reason, hint string, path ...string) {
