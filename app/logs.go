@@ -36,8 +36,10 @@ type logParts struct {
 	rules rules.LogQuerier
 	// route registers who answers questions and pushes of Loki's protocol.
 	route func(*http.ServeMux)
-	otlp  *otlplogs.Handler
-	tail  *tail.Manager
+	// naming adds labels to lines that are kept here.
+	naming logs.Naming
+	otlp   *otlplogs.Handler
+	tail   *tail.Manager
 }
 
 // setUpLogs makes store, API, receivers and tailer of logs. Nothing is tailed
@@ -52,13 +54,14 @@ func (a *App) setUpLogs() error {
 		return err
 	}
 	a.logs.otlp, err = otlplogs.New(otlplogs.Options{
-		Appender: a.logs.appender, MaxBody: int64(a.config.Web.MaxRequestBytes), Logger: a.logger.With("component", "logs"), Registerer: a.registry,
+		Appender: a.logs.appender, Naming: a.logs.naming, MaxBody: int64(a.config.Web.MaxRequestBytes), Logger: a.logger.With("component", "logs"), Registerer: a.registry,
 	})
 	if err != nil {
 		return fmt.Errorf("set up OTLP log receiver: %w", err)
 	}
 	a.logs.tail, err = tail.New(tail.Options{
 		Appender:   a.logs.appender,
+		Naming:     a.logs.naming,
 		Dir:        filepath.Join(a.config.Storage.Path, "tail"),
 		Own:        ownAddresses(a.config.Logs.Loki, a.url.Host, a.ports()...),
 		Logger:     a.logger.With("component", "tail"),
@@ -111,7 +114,7 @@ func (a *App) setUpLocalLogs() error {
 		Queries:    &logsearch.Queries{Engine: engine},
 		Store:      store,
 		Timeout:    time.Duration(c.QueryTimeout),
-		MaxEntries: c.MaxEntries,
+		MaxEntries: c.MaxEntries, ServiceName: c.DiscoverServiceName,
 		Revision:   buildVersion().Revision,
 		Logger:     logger,
 		Registerer: a.registry,
@@ -120,12 +123,13 @@ func (a *App) setUpLocalLogs() error {
 		return fmt.Errorf("set up log API: %w", err)
 	}
 	a.cleanups.add("end live tails", func() error { api.Close(); return nil })
-	push, err := loki.New(loki.Options{Appender: store, MaxBody: int64(a.config.Web.MaxRequestBytes), Logger: logger, Registerer: a.registry})
+	naming := logs.Naming{TenantLabel: c.TenantLabel, ServiceName: c.DiscoverServiceName}
+	push, err := loki.New(loki.Options{Appender: store, Naming: naming, MaxBody: int64(a.config.Web.MaxRequestBytes), Logger: logger, Registerer: a.registry})
 	if err != nil {
 		return fmt.Errorf("set up log receiver: %w", err)
 	}
 	a.cleanups.add("close log receiver", func() error { push.Close(); return nil })
-	a.logs.appender, a.logs.lines, a.logs.rules = store, store, logsearch.Rules{Engine: engine}
+	a.logs.appender, a.logs.lines, a.logs.rules, a.logs.naming = store, store, logsearch.Rules{Engine: engine}, naming
 	a.logs.route = func(mux *http.ServeMux) {
 		api.Register(mux)
 		mux.Handle("POST /loki/api/v1/push", push)

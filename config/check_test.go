@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,6 +59,11 @@ func TestMistakes(t *testing.T) {
 			`:4: collect.paths.procfs: testdata is no procfs: there is no stat in it (hint: mount /proc of the host there, for reading only, or leave the setting out for /proc itself)`,
 			`:5: collect.paths.sysfs: testdata/modelwatch_paths.yml is not a directory (hint: mount /sys of the host there`,
 			`:6: collect.paths.rootfs: /host/nowhere does not exist (hint: mount / of the host there`,
+		},
+		"modelwatch_labels.yml": {
+			`:2: logs.tenant_label: "__tenant_id__" is a label that is not stored (hint: leave names that begin with __ to relabelling)`,
+			`:3: logs.discover_service_name.1: "service.name" is not the name of a label (hint: use letters, digits and _, and begin with no digit)`,
+			`:3: logs.discover_service_name.2: "" is not the name of a label`,
 		},
 		"modelwatch_auth.yml": {
 			`:6: web.auth.session_idle: longer than session_lifetime`,
@@ -162,10 +168,16 @@ func TestHostPaths(t *testing.T) {
 
 func TestLokiElsewhere(t *testing.T) {
 	t.Parallel()
-	c, ps := Parse("/etc/mw/modelwatch.yml", []byte("logs:\n  retention: 3d\n  loki:\n    url: https://loki\n    http_config: {tls_config: {ca_file: ca.crt}}\n"))
+	c, ps := Parse("/etc/mw/modelwatch.yml", []byte("logs:\n  retention: 3d\n  tenant_label: team\n  discover_service_name: [job]\n  loki:\n    url: https://loki\n    http_config: {tls_config: {ca_file: ca.crt}}\n"))
 	require.NoError(t, ps.Err())
-	require.Len(t, ps, 1, "a setting without effect is warned of")
-	require.Contains(t, ps[0].Error(), ":2: warning: logs.retention: it has no effect")
+	var said []string
+	for _, p := range ps {
+		said = append(said, p.Error())
+	}
+	require.Len(t, said, 3, "each setting without effect is warned of")
+	for _, want := range []string{":2: warning: logs.retention", ":3: warning: logs.tenant_label", ":4: warning: logs.discover_service_name"} {
+		require.Contains(t, strings.Join(said, "\n"), want+": it has no effect")
+	}
 	require.Equal(t, "/etc/mw/ca.crt", c.Logs.Loki.HTTP.TLSConfig.CAFile)
 	require.True(t, c.Logs.Loki.HTTP.FollowRedirects, "defaults are those of the format")
 	for text, want := range map[string]string{

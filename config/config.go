@@ -150,6 +150,13 @@ type Logs struct {
 	Collect LogCollect `yaml:"collect,omitempty"`
 	// Loki keeps the lines if it is set; then the settings below do nothing.
 	Loki Loki `yaml:"loki,omitempty"`
+	// TenantLabel is the label under which the tenant of a request, or of a stage
+	// of a promtail.yml, is stored; empty leaves it out.
+	TenantLabel string `yaml:"tenant_label,omitempty"`
+	// DiscoverServiceName lists labels of which the first that a stream has is
+	// stored as service_name too, as Loki's setting of this name does; none
+	// stores streams as they were sent.
+	DiscoverServiceName []string `yaml:"discover_service_name,omitempty"`
 	// Retention is how long lines are kept; zero keeps them for ever.
 	Retention *model.Duration `yaml:"retention,omitempty"`
 	// RetentionSize is the size on disk above which the oldest days go; zero

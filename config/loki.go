@@ -58,13 +58,19 @@ func (l *Loki) Set() bool { return l.URL != "" }
 
 func (l *Loki) setDefaults() { set(&l.Timeout, model.Duration(DefaultLokiTimeout)) }
 
-// validate reports what is wrong with addresses and the section of a Loki, and
-// settings that it makes useless.
+// validate reports what is wrong with addresses, labels and the section of a
+// Loki, and settings that it makes useless.
 func (l *Logs) validate(add, warn func(reason, hint string, path ...string)) {
 	for i, a := range l.Collect.OwnAddresses {
 		if host, port, err := net.SplitHostPort(a); err != nil || host == "" || port == "" || strings.Contains(a, "/") {
 			add(fmt.Sprintf("%q is not host:port", a), "write it as in the address of the client, for example loki:3100", "logs", "collect", "own_addresses", strconv.Itoa(i))
 		}
+	}
+	if l.TenantLabel != "" {
+		validateLabel(add, l.TenantLabel, "logs", "tenant_label")
+	}
+	for i, name := range l.DiscoverServiceName {
+		validateLabel(add, name, "logs", "discover_service_name", strconv.Itoa(i))
 	}
 	loki := &l.Loki
 	if !loki.Set() {
@@ -88,6 +94,8 @@ func (l *Logs) validate(add, warn func(reason, hint string, path ...string)) {
 		name string
 		set  bool
 	}{
+		{"tenant_label", l.TenantLabel != ""},
+		{"discover_service_name", len(l.DiscoverServiceName) > 0},
 		{"retention", l.Retention != nil},
 		{"retention_size", l.RetentionSize != 0},
 		{"memory_limit", l.MemoryLimit != 0},
@@ -102,5 +110,15 @@ func (l *Logs) validate(add, warn func(reason, hint string, path ...string)) {
 		if s.set {
 			warn("it has no effect: lines are kept by the Loki at logs.loki.url, which has limits of its own", "leave it out", "logs", s.name)
 		}
+	}
+}
+
+// validateLabel reports what cannot be the label of a stream.
+func validateLabel(add func(reason, hint string, path ...string), name string, path ...string) {
+	switch {
+	case !model.LegacyValidation.IsValidLabelName(name):
+		add(fmt.Sprintf("%q is not the name of a label", name), "use letters, digits and _, and begin with no digit", path...)
+	case strings.HasPrefix(name, "__"):
+		add(fmt.Sprintf("%q is a label that is not stored", name), "leave names that begin with __ to relabelling", path...)
 	}
 }

@@ -170,6 +170,8 @@ type Options struct {
 	Timeout time.Duration
 	// MaxEntries is the greatest limit of a log query, for those who ask what the limits are. Default 5000.
 	MaxEntries int
+	// ServiceName lists the labels from which service_name is made as lines come in, for those who ask what the limits are.
+	ServiceName []string
 	// Version is what status/buildinfo says; clients decide by it which of Loki's features to use. Default 3.7.0.
 	Version string
 	// Revision is modelwatch's own version.

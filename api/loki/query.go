@@ -284,7 +284,7 @@ func (a *API) limits(w http.ResponseWriter, _ *http.Request) error {
 	_, patterns := a.o.Store.(Patterns)
 	return answer(w, map[string]any{
 		"limits": map[string]any{
-			"discover_log_levels": false, "discover_service_name": []string{}, "log_level_fields": []string{"level", "LEVEL", "Level", "severity", "SEVERITY", "lvl"},
+			"discover_log_levels": false, "discover_service_name": append([]string{}, a.o.ServiceName...), "log_level_fields": []string{"level", "LEVEL", "Level", "severity", "SEVERITY", "lvl"},
 			"max_entries_limit_per_query": a.o.MaxEntries, "max_line_size_truncate": false, "max_query_bytes_read": "0B",
 			"max_query_length": "0s", "max_query_lookback": "0s", "max_query_range": "0s", "max_query_series": 500,
 			"metric_aggregation_enabled": false, "otlp_config": map[string]any{}, "pattern_persistence_enabled": patterns,

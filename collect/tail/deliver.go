@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -26,6 +27,9 @@ type sink struct {
 	own      Appender
 	queue    *forward.Queue
 	external map[string]string
+	// tenant is that of lines of which no stage says another, and naming what the own store makes of it.
+	tenant string
+	naming logs.Naming
 }
 
 // deliver hands entries to all sinks and returns when all have taken them over. It tries until then or until ctx ends,
@@ -36,6 +40,11 @@ func (r *run) deliver(ctx context.Context, entries []*stage.Entry) error {
 	}
 	for _, s := range r.sinks {
 		for tenant, streams := range group(entries, s.external) {
+			if s.own != nil {
+				for i := range streams {
+					streams[i].Labels = s.naming.Labels(streams[i].Labels, cmp.Or(tenant, s.tenant))
+				}
+			}
 			if err := r.push(ctx, s, tenant, streams); err != nil {
 				return err
 			}

@@ -94,7 +94,7 @@ func (r *run) openSinks() error {
 	own := len(r.config.Clients) == 0 || !r.m.o.ForwardOnly
 	whose := r.m.o.Own
 	whose.Addresses = slices.Concat(whose.Addresses, r.config.own)
-	ours := sink{own: r.m.o.Appender}
+	ours := sink{own: r.m.o.Appender, naming: r.m.o.Naming}
 	for _, c := range r.config.Clients {
 		d := whose.destination(c)
 		switch {
@@ -106,7 +106,7 @@ func (r *run) openSinks() error {
 			r.m.o.Logger.Info("Lines are sent to a client elsewhere, too", "client", d.URL)
 		}
 		if d.Own {
-			own, ours.external = true, c.ExternalLabels
+			own, ours.external, ours.tenant = true, c.ExternalLabels, c.Tenant
 			continue
 		}
 		sum := sha256.Sum256([]byte(c.URL + "\x00" + c.Name))

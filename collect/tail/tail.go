@@ -18,6 +18,7 @@ import (
 
 	"github.com/modelwatch/modelwatch/collect/tail/forward"
 	"github.com/modelwatch/modelwatch/collect/tail/stage"
+	"github.com/modelwatch/modelwatch/logs"
 )
 
 // Options configures a Manager.
@@ -31,6 +32,9 @@ type Options struct {
 	// ForwardOnly keeps nothing in the own store if there are clients elsewhere, as for an agent. By default the own
 	// store has everything that is collected, and clients elsewhere get a copy.
 	ForwardOnly bool
+	// Naming adds labels to streams for the own store. The tenant is what a stage says, or the client that means modelwatch
+	// itself. Clients elsewhere get streams as they are.
+	Naming logs.Naming
 	// QueueBytes bounds the queue on disk to each client elsewhere. Default 1 GiB.
 	QueueBytes int64
 	Logger     *slog.Logger

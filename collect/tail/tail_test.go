@@ -414,6 +414,44 @@ clients:
 	far.wait(t, "one", "two")
 }
 
+// TestNaming stores the tenant of a stage, or else of the client that means modelwatch itself, under a label, and sends it
+// to nobody else as one.
+func TestNaming(t *testing.T) {
+	far := &kept{}
+	h, err := loki.New(loki.Options{Appender: far})
+	require.NoError(t, err)
+	defer h.Close()
+	server := httptest.NewServer(h)
+	defer server.Close()
+	w := newWorld(t, plain+`
+    pipeline_stages:
+      - match:
+          selector: '{job="test"} |= "paid"'
+          stages:
+            - tenant: {value: team-b}
+clients:
+  - url: http://loki:3100/loki/api/v1/push
+    tenant_id: team-a
+  - url: `+server.URL+`/loki/api/v1/push
+`)
+	w.m.Stop()
+	w.o.Own.Addresses = []string{"loki:3100"}
+	w.o.Naming = logs.Naming{TenantLabel: "team", ServiceName: []string{"app", "job"}}
+	w.start()
+	w.write("a.log", "free\npaid\n")
+	w.k.wait(t, "free", "paid")
+	far.wait(t, "free", "paid")
+	w.m.Stop()
+	require.ElementsMatch(t, []string{
+		fmt.Sprintf(`{filename=%q, job="test", service_name="test", team="team-a"} "free" {}`, w.path("a.log")),
+		fmt.Sprintf(`{filename=%q, job="test", service_name="test", team="team-b"} "paid" {}`, w.path("a.log")),
+	}, w.k.full)
+	require.ElementsMatch(t, []string{
+		fmt.Sprintf(`{filename=%q, job="test"} "free" {}`, w.path("a.log")),
+		fmt.Sprintf(`{filename=%q, job="test"} "paid" {}`, w.path("a.log")),
+	}, far.full)
+}
+
 func TestOwn(t *testing.T) {
 	w := Whose{Addresses: []string{"logs:3100"}, Ports: []int{9090, 3100}, lookup: func(_ context.Context, host string) ([]string, error) {
 		switch host {

@@ -18,7 +18,6 @@ import (
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/modelwatch/modelwatch/logs"
 )
@@ -34,20 +33,13 @@ type Options struct {
 	Appender Appender
 	// MaxBody is the greatest size of a request in bytes after decompression. Default 64 MiB.
 	MaxBody int64
-	// TenantLabel, if set, is the label under which the tenant named in the header X-Scope-OrgID is stored with each
-	// stream. By default the header is accepted and does not matter, as in a Loki without authentication.
-	TenantLabel string
-	// ServiceName, if set, lists labels of which the first that a stream has is stored as service_name too, for Grafana's
-	// Logs Drilldown. A stream that has service_name keeps it; one without any gets "unknown_service". Loki does this
-	// unless told otherwise; here it is off, so that streams are stored as they were sent.
-	ServiceName []string
+	// Naming adds labels to streams; the tenant is that of the header X-Scope-OrgID. By default the header is accepted and
+	// does not matter, as in a Loki without authentication, and streams are stored as they were sent.
+	Naming logs.Naming
 	// Logger and Registerer are for the receiver's own log lines and metrics. Default: none.
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
-
-// ServiceNameLabels are the labels that Loki looks through for the name of a service.
-var ServiceNameLabels = []string{"service_name", "service", "app", "application", "name", "app_kubernetes_io_name", "container", "container_name", "k8s_container_name", "component", "workload", "job", "k8s_job_name"}
 
 // Handler receives pushes.
 type Handler struct {
@@ -110,10 +102,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "push refused: "+err.Error(), status)
 		return
 	}
-	n := 0
+	n, tenant := 0, r.Header.Get("X-Scope-OrgID")
 	for i := range streams {
 		n += len(streams[i].Entries)
-		streams[i].Labels = h.addLabels(streams[i].Labels, r)
+		streams[i].Labels = h.o.Naming.Labels(streams[i].Labels, tenant)
 	}
 	h.entries.Add(float64(n))
 	if err := h.o.Appender.Append(r.Context(), streams); err != nil {
@@ -129,34 +121,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
-}
-
-func (h *Handler) addLabels(ls labels.Labels, r *http.Request) labels.Labels {
-	tenant := ""
-	if h.o.TenantLabel != "" {
-		tenant = r.Header.Get("X-Scope-OrgID")
-	}
-	service := ""
-	if len(h.o.ServiceName) > 0 && !ls.Has("service_name") {
-		service = "unknown_service"
-		for _, name := range h.o.ServiceName {
-			if v := ls.Get(name); v != "" {
-				service = v
-				break
-			}
-		}
-	}
-	if tenant == "" && service == "" {
-		return ls
-	}
-	b := labels.NewBuilder(ls)
-	if tenant != "" {
-		b.Set(h.o.TenantLabel, tenant)
-	}
-	if service != "" {
-		b.Set("service_name", service)
-	}
-	return b.Labels()
 }
 
 // decode reads a request. The lines point into memory that nobody else uses.

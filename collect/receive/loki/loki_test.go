@@ -176,7 +176,7 @@ func TestStoreErrors(t *testing.T) {
 }
 
 func TestAddedLabels(t *testing.T) {
-	o := Options{TenantLabel: "tenant", ServiceName: ServiceNameLabels}
+	o := Options{Naming: logs.Naming{TenantLabel: "tenant", ServiceName: logs.ServiceNameLabels}}
 	k, _, _ := send(t, o, []byte(`{"streams":[{"stream":{"job":"ai"},"values":[["1","x"]]},{"stream":{"z":"1"},"values":[["1","y"]]},{"stream":{"service_name":"s","app":"a"},"values":[["1","z"]]}]}`),
 		"Content-Type", "application/json", "X-Scope-OrgID", "team-a")
 	require.Equal(t, `{job="ai", service_name="ai", tenant="team-a"} 1 "x" {}

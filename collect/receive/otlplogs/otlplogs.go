@@ -53,8 +53,8 @@ type Options struct {
 	IndexAttributes []string
 	// MaxBody is the greatest size of a request in bytes after decompression. Default 64 MiB.
 	MaxBody int64
-	// TenantLabel, if set, is the label under which the tenant named in the header X-Scope-OrgID is stored.
-	TenantLabel string
+	// Naming adds labels to streams; the tenant is that of the header X-Scope-OrgID.
+	Naming logs.Naming
 	// Logger and Registerer are for the receiver's own log lines and metrics. Default: none.
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -121,11 +121,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "log records refused: "+err.Error(), status)
 		return
 	}
-	tenant := ""
-	if h.o.TenantLabel != "" {
-		tenant = r.Header.Get("X-Scope-OrgID")
-	}
-	streams := h.Streams(req, tenant)
+	streams := h.Streams(req, r.Header.Get("X-Scope-OrgID"))
 	n := 0
 	for i := range streams {
 		n += len(streams[i].Entries)
@@ -226,7 +222,7 @@ func fixIDs(req *collectpb.ExportLogsServiceRequest) {
 	}
 }
 
-// Streams turns a request into streams. tenant is the value of the tenant label, if there is one.
+// Streams turns a request of a tenant, which may be empty, into streams.
 func (h *Handler) Streams(req *collectpb.ExportLogsServiceRequest, tenant string) []logs.Stream {
 	var out []logs.Stream
 	index := map[string]int{}
@@ -243,12 +239,9 @@ func (h *Handler) Streams(req *collectpb.ExportLogsServiceRequest, tenant string
 			flatten(shared, name(kv.Key), kv.Value)
 		}
 		if len(stream) == 0 {
-			stream["service_name"] = "unknown_service"
+			stream[logs.ServiceName] = logs.UnknownService
 		}
-		if tenant != "" {
-			stream[h.o.TenantLabel] = tenant
-		}
-		ls := labels.FromMap(stream)
+		ls := h.o.Naming.Labels(labels.FromMap(stream), tenant)
 		key := ls.String()
 		i, ok := index[key]
 		if !ok {

@@ -55,7 +55,7 @@ const wanted = `{service_instance_id="7", service_name="chat"} 1000 "boom" {a_b=
 
 func send(t *testing.T, k *kept, body []byte, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
-	h, err := New(Options{Appender: k, MaxBody: 1 << 16, TenantLabel: "tenant", Now: func() time.Time { return time.Unix(9, 0) }})
+	h, err := New(Options{Appender: k, MaxBody: 1 << 16, Naming: logs.Naming{TenantLabel: "tenant"}, Now: func() time.Time { return time.Unix(9, 0) }})
 	require.NoError(t, err)
 	r := httptest.NewRequest(http.MethodPost, "/v1/logs", bytes.NewReader(body))
 	for i := 0; i < len(headers); i += 2 {
