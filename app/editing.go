@@ -105,6 +105,7 @@ func (o *fileOwner) Files() []edit.File {
 		if path == "" {
 			return
 		}
+		as := path
 		if abs, err := filepath.Abs(path); err == nil {
 			path = abs
 		}
@@ -113,7 +114,7 @@ func (o *fileOwner) Files() []edit.File {
 				namedBy = abs
 			}
 		}
-		out = append(out, edit.File{Kind: kind, Path: path, NamedBy: namedBy})
+		out = append(out, edit.File{Kind: kind, Path: path, As: as, NamedBy: namedBy})
 	}
 	cfg := o.main()
 	by := o.app.opts.ConfigFile
@@ -150,7 +151,7 @@ func (o *fileOwner) Files() []edit.File {
 	if *o.app.config.Metrics.BuiltinRules {
 		for _, name := range rules.Builtin() {
 			if text, err := rules.Read(name); err == nil {
-				out = append(out, edit.File{Kind: edit.Rules, Path: name, Builtin: text})
+				out = append(out, edit.File{Kind: edit.Rules, Path: name, As: name, Builtin: text})
 			}
 		}
 	}

@@ -14,6 +14,25 @@ func ScrapeFiles(file string, text []byte) (patterns []string, lines []int) {
 	return patternsOf(file, text, "scrape_config_files")
 }
 
+// JobNames lists the scrape jobs in the text of a prometheus.yml, or of a file
+// that scrape_config_files name, as they follow each other. What cannot be read
+// has none.
+func JobNames(text []byte) []string {
+	var file struct {
+		Jobs []struct {
+			Name string `yaml:"job_name"`
+		} `yaml:"scrape_configs"`
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return nil
+	}
+	names := make([]string, 0, len(file.Jobs))
+	for _, j := range file.Jobs {
+		names = append(names, j.Name)
+	}
+	return names
+}
+
 // CheckScrapeFile reports what is wrong with a file that scrape_config_files
 // name: it has scrape jobs as a prometheus.yml has them, and nothing else.
 func CheckScrapeFile(file string, text []byte) Problems {

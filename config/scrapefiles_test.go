@@ -33,6 +33,19 @@ func TestCheckScrapeFile(t *testing.T) {
 	}
 }
 
+func TestJobNames(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"scrape_configs:\n  - job_name: a\n    bogus: 1\n  - {job_name: \"b c\"}\n  - job_name: 7\n": {"a", "b c", "7"},
+		"x: &x {job_name: merged}\nscrape_configs: [{<<: *x, scheme: https}]\n":                      {"merged"},
+		"global: {}\n":                    {},
+		"scrape_configs: {job_name: a}\n": nil,
+		"scrape_configs: [\n":             nil,
+	} {
+		require.Equal(t, want, config.JobNames([]byte(text)), text)
+	}
+}
+
 func TestScrapeFilesFrom(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -3,6 +3,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,6 +95,8 @@ type file struct {
 	ID       string     `json:"id"`
 	Kind     string     `json:"kind"`
 	Path     string     `json:"path"`
+	As       string     `json:"as"`
+	Jobs     []string   `json:"jobs"`
 	NamedBy  *string    `json:"namedBy"`
 	Editable bool       `json:"editable"`
 	Reason   *reason    `json:"reason"`
@@ -132,7 +135,10 @@ func versionOf(v edit.Version) version {
 }
 
 func fileOf(s edit.State) file {
-	f := file{ID: s.ID, Kind: string(s.Kind), Path: s.Path, Editable: s.Reason == nil, Shown: s.Shown, Bytes: s.Size, Versions: s.Versions}
+	f := file{ID: s.ID, Kind: string(s.Kind), Path: s.Path, As: cmp.Or(s.As, s.Path), Jobs: s.Jobs, Editable: s.Reason == nil, Shown: s.Shown, Bytes: s.Size, Versions: s.Versions}
+	if f.Jobs == nil {
+		f.Jobs = []string{}
+	}
 	if s.NamedBy != "" {
 		f.NamedBy = &s.NamedBy
 	}

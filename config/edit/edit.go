@@ -48,6 +48,10 @@ type File struct {
 	Kind Kind
 	// Path is absolute.
 	Path string
+	// As is the path as the configuration gives it, by which what is loaded from
+	// the file is known elsewhere: with a relative one modelwatch was started in
+	// its directory.
+	As string
 	// NamedBy is the file that names this one, or empty for the command line.
 	NamedBy string
 	// Builtin is the text of a file that ships inside the program; nil for
@@ -138,6 +142,8 @@ type State struct {
 	Exists   bool
 	Size     int64
 	Modified time.Time
+	// Jobs are the names of the scrape jobs in it.
+	Jobs []string
 	// Last is the newest version, nil where nothing was edited yet; Versions is
 	// how many there are.
 	Last     *Version
@@ -264,6 +270,9 @@ func (e *Editor) state(ctx context.Context, f File, text []byte, readErr error) 
 	s.Reason = e.reason(f, text, readErr)
 	if s.Reason != nil {
 		s.Shown = !s.Reason.unseen()
+	}
+	if s.Shown && (f.Kind == Prometheus || f.Kind == Scrape) {
+		s.Jobs = config.JobNames(text)
 	}
 	if f.Builtin != nil || readErr != nil {
 		return s, nil

@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { browse, start, until } from './harness.mjs';
 
 const dir = mkdtempSync(join(tmpdir(), 'modelwatch-editing-'));
 const at = (name) => join(dir, name);
 const disk = (name) => readFileSync(at(name), 'utf8');
+const job = (name, port) => `  - scheme: http\n    job_name: ${name}\n    static_configs: [{targets: ['127.0.0.1:${port}']}]\n`;
 const shots = process.env.MODELWATCH_SHOTS;
 
 let server;
@@ -27,13 +28,20 @@ scrape_configs:
     static_configs: [{targets: ['127.0.0.1:1']}]
   - job_name: found
     file_sd_configs: [{files: [targets.yml], refresh_interval: 1s}]
+scrape_config_files: [jobs/*.yml]
 `,
   );
+  mkdirSync(at('jobs'));
+  writeFileSync(at('jobs/models.yml'), `# Jobs of the models.\n${'# Nothing here.\n'.repeat(200)}scrape_configs:\n${job('embedder', 4)}${job('ranker', 5)}`);
   writeFileSync(at('targets.yml'), "- targets: ['127.0.0.1:2']\n");
   writeFileSync(
     at('rules/shop.yml'),
     `# Rules of the shop.
 groups:
+  - name: counts
+    rules:
+      - record: job:up:count
+        expr: count by (job) (up)
   - name: shop
     rules:
       - alert: TargetDown
@@ -53,7 +61,8 @@ receivers:
     webhook_configs: [{url: 'http://127.0.0.1:1/hook-s3cret'}]
 `,
   );
-  server = await start({}, [`--prometheus.config=${at('prometheus.yml')}`, `--alertmanager.config=${at('alertmanager.yml')}`]);
+  // Named as people do: from where they stand.
+  server = await start({}, [`--prometheus.config=${relative('', at('prometheus.yml'))}`, `--alertmanager.config=${at('alertmanager.yml')}`]);
   browser = await browse(server.url);
   const { files } = await server.get('/ai/v1/config/files');
   ids = Object.fromEntries(files.map((f) => [f.path.split('/').pop(), f.id]));
@@ -140,6 +149,38 @@ test('a rule is changed from its page: found, completed, checked, compared, save
   await dialog.waitFor({ state: 'detached' });
   assert.doesNotMatch(disk('rules/shop.yml'), /alert: Second/);
   await clean();
+  await close();
+});
+
+test('the editor begins at the job, group or rule whose Edit was clicked, in the file that has it', async () => {
+  const { page, clean, close } = await open('/status/targets');
+  const edit = async (region, file, line, above = 0) => {
+    await region.getByRole('link', { name: 'Edit', exact: true }).click();
+    await page.getByRole('heading', { name: file.split('/').pop() }).waitFor();
+    // The line is in sight, and the cursor where what it says begins.
+    const text = disk(file).split('\n');
+    const number = text.findIndex((l) => l.trim() === line) + 1 - above;
+    const at = page.locator('.cm-line').filter({ hasText: line }).first();
+    await at.waitFor();
+    assert.equal(await page.locator('.cm-lineNumbers .cm-activeLineGutter').innerText(), String(number));
+    const seen = () =>
+      at.evaluate((l) => {
+        const [inner, outer] = [l, l.closest('.cm-scroller')].map((e) => e.getBoundingClientRect());
+        return inner.top >= outer.top && inner.bottom <= outer.bottom;
+      });
+    await until('the line to be in sight', seen, 5);
+    await clean();
+    await page.goBack();
+  };
+  const panel = (name) => page.getByRole('region', { name });
+  await edit(panel('ranker'), 'jobs/models.yml', 'job_name: ranker', 1);
+  await edit(panel('gone'), 'prometheus.yml', '- job_name: gone');
+  await page.goto(`${server.url}/alerts/rules?q=shop.yml`);
+  const item = (name) => page.locator('[data-index]').filter({ hasText: name });
+  await edit(item(/^counts/), 'rules/shop.yml', '- name: counts');
+  await edit(item(/^shop/), 'rules/shop.yml', '- name: shop');
+  await page.getByRole('button', { name: /job:up:sum/ }).click();
+  await edit(item(/job:up:sum/), 'rules/shop.yml', '- record: job:up:sum');
   await close();
 });
 
@@ -234,7 +275,7 @@ test('the rule at the cursor says when it would have fired, in both languages of
   await until('data of more than one step', async () =>
     (await server.get('/api/v1/query?query=count_over_time(up{job="gone"}[5m])')).data.result.some((r) => Number(r.value[1]) > 25),
   );
-  const { page, clean, close } = await open(`/files/${ids['shop.yml']}?find=TargetDown`);
+  const { page, clean, close } = await open(`/files/${ids['shop.yml']}?group=shop&rule=TargetDown`);
   await page.getByText(/Would (not )?have fired/).waitFor();
   await page.getByText('24 hours').click();
   await page.getByText(/Would have fired (once|\d+ times) in the last 24 hours/).waitFor();
@@ -388,7 +429,7 @@ for (const look of [
     const { page, clean, settled, close } = await open('/files', look);
     for (const [name, path] of [
       ['files', '/files'],
-      ['edit', `/files/${ids['shop.yml']}?find=TargetDown`],
+      ['edit', `/files/${ids['shop.yml']}?group=shop&rule=TargetDown`],
       ['locked', `/files/${ids['managed.yml']}`],
       ['new', '/files/new'],
       ['rule', '/files/new-rule?kind=down'],

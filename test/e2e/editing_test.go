@@ -23,6 +23,7 @@ type editor struct {
 
 type fileAnswer struct {
 	ID, Path, Kind, Text, Tag, Error string
+	Jobs                             []string
 	Editable                         bool
 	Reason                           *struct{ Code string }
 	Problems                         []struct {
@@ -192,6 +193,8 @@ func TestEditingScrapeConfigFiles(t *testing.T) {
 		_, f = e.ask("GET", "/files/"+list.Files[i].ID, nil)
 	}
 	require.True(t, f.Editable)
+	require.Equal(t, []string{"apart"}, f.Jobs)
+	require.Equal(t, []string{"gone", "found"}, e.file("prometheus.yml").Jobs)
 	require.Contains(t, f.Text, "password: <secret>")
 
 	status, saved = e.save(f, strings.Replace(f.Text, "127.0.0.1:4", "127.0.0.1:5", 1))

@@ -3,31 +3,36 @@ import { Button } from '@mantine/core';
 import { IconPencil, IconPlus } from '@tabler/icons-react';
 import { Link } from 'react-router';
 import { type FileKind, useConfigFiles } from '../api/files';
+import type { Sought } from '../lib/sought';
 import { useHref } from '../lib/url';
 import { useWords } from '../lib/words';
 import { editWords } from './words';
 
 interface Props {
-  kind: FileKind;
-  /** The file's path; the only file of its kind if there is none. */
+  /** The only file of its kind; for a scrape job, the file that has it. */
+  kind?: FileKind;
+  /** The file's path, as the configuration gives it. */
   path?: string;
-  /** Name of the rule, receiver or job at which the editor begins. */
-  find?: string;
+  /** Where the editor begins. */
+  at?: Sought;
   /** Words on the button; "Edit" if there are none. */
   label?: string;
 }
 
 /** EditLink leads to the editor of a file, or shows nothing where there is no such file. */
-export function EditLink({ kind, path, find, label }: Props) {
+export function EditLink({ kind, path, at = {}, label }: Props) {
   const t = useWords(editWords);
   const href = useHref();
   const files = useConfigFiles();
-  const file = files.data?.find((f) => f.kind === kind && f.shown && (path === undefined || f.path === path));
+  const file = files.data?.find((f) => {
+    if (!f.shown || (kind && f.kind !== kind)) return false;
+    return at.job === undefined ? path === undefined || f.as === path : f.jobs.includes(at.job);
+  });
   if (!file) return null;
   return (
     <Button
       component={Link}
-      to={href(`/files/${file.id}`, find ? { find } : {})}
+      to={href(`/files/${file.id}`, { ...at })}
       variant="default"
       size="compact-xs"
       flex="none"

@@ -251,7 +251,7 @@ function ReceiverRow({ receiver }: { receiver: Receiver }) {
         </Text>
       </div>
       <Group gap={6} wrap="nowrap">
-        <EditLink kind="alertmanager" find={receiver.name} />
+        <EditLink kind="alertmanager" at={{ receiver: receiver.name }} />
         {no && <Needs least="editor">{button}</Needs>}
         <Popover opened={sure && !no} onChange={setSure} shadow="md" position="bottom-end" trapFocus returnFocus>
           {!no && <Popover.Target>{button}</Popover.Target>}

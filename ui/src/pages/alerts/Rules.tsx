@@ -15,6 +15,7 @@ import { useExplore } from '../../lib/explore';
 import { useFormat } from '../../lib/format';
 import type { Health } from '../../lib/health';
 import { keyOf, nameOf } from '../../lib/labels';
+import type { Sought } from '../../lib/sought';
 import { useParam } from '../../lib/url';
 import { useWords } from '../../lib/words';
 import classes from './Alerts.module.css';
@@ -181,7 +182,7 @@ function GroupHead({ group, first }: { group: RuleGroup; first: boolean }) {
       <Text size="xs" c="dimmed" truncate miw={0} maw="100%" title={group.file}>
         {group.file.startsWith('builtin:') ? t.builtin : group.file} · {t.every(f.span(group.interval * 1000))}
       </Text>
-      <EditLink kind="rules" path={group.file} find={group.name} />
+      <EditLink kind="rules" path={group.file} at={{ group: group.name }} />
     </Group>
   );
 }
@@ -225,6 +226,12 @@ function RuleRow({ rule, group, open, onToggle }: RowProps) {
   );
 }
 
+/** whereOf says where in its file a rule stands. */
+export function whereOf(group: RuleGroup, rule: Rule): Sought {
+  const nth = group.rules.filter((r) => r.name === rule.name).indexOf(rule);
+  return { group: group.name, rule: rule.name, ...(nth > 0 && { nth: String(nth) }) };
+}
+
 function RuleBody({ rule, group }: { rule: Rule; group: RuleGroup }) {
   const t = useWords(alertWords);
   const f = useFormat();
@@ -259,7 +266,7 @@ function RuleBody({ rule, group }: { rule: Rule; group: RuleGroup }) {
         <Link to={explore(rule.query)} className="mw-link">
           {t.openExplore}
         </Link>
-        <EditLink kind="rules" path={group.file} find={rule.name} />
+        <EditLink kind="rules" path={group.file} at={whereOf(group, rule)} />
       </Group>
       <RangeChart query={graph} label={t.graphOf} height={150} name={(l) => nameOf(l)} />
       <dl className="mw-facts">

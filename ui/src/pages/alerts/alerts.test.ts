@@ -3,7 +3,7 @@ import type { Alert, AlertGroup, Rule, RuleGroup } from '../../api/alerting';
 import { parseMatchers } from '../../lib/matchers';
 import { matches, select } from './Active';
 import { labelsOf } from './Routing';
-import { listOf, stateOf } from './Rules';
+import { listOf, stateOf, whereOf } from './Rules';
 import { exprOf, healthOf } from './severity';
 
 // It loads the charts on its own, which may last longer than the tests.
@@ -112,4 +112,14 @@ it('finds the expression that an alert links to', () => {
   expect(exprOf('http://h/graph?g0.expr=up+%3D%3D+0&g0.tab=1')).toBe('up == 0');
   expect(exprOf('not an address')).toBe('');
   expect(exprOf(undefined)).toBe('');
+});
+
+it('tells rules of one name in one group from each other', () => {
+  const rules = ['Down', 'Slow', 'Down'].map((name) => ({ name }) as Rule);
+  const g = { name: 'shop', file: 'a.yml', rules } as RuleGroup;
+  expect(rules.map((r) => whereOf(g, r))).toEqual([
+    { group: 'shop', rule: 'Down' },
+    { group: 'shop', rule: 'Slow' },
+    { group: 'shop', rule: 'Down', nth: '1' },
+  ]);
 });

@@ -18,11 +18,13 @@ import { Panel } from '../../components/Panel';
 import { StatusMark } from '../../components/StatusMark';
 import { Await, ErrorBox } from '../../components/states';
 import { useFormat } from '../../lib/format';
+import { soughtIn } from '../../lib/sought';
 import { useWords } from '../../lib/words';
 import { Back } from './Back';
 import classes from './Config.module.css';
 import { DiffView } from './DiffView';
 import { type Draft, keepDraft, recallDraft } from './draft';
+import { lineOf } from './find';
 import { Past } from './Past';
 import { PreviewInText } from './PreviewInText';
 import { Problems } from './Problems';
@@ -43,17 +45,6 @@ export default function Edit() {
   );
 }
 
-/** lineOf finds the rule or receiver that a link asks for. */
-function lineOf(text: string): number {
-  const wanted = new URLSearchParams(location.search).get('find');
-  if (!wanted) return 0;
-  const at = text.split('\n').findIndex((l) => {
-    const m = /^\s*-?\s*(?:alert|record|name|receiver|job_name):\s*["']?(.*?)["']?\s*(?:#.*)?$/.exec(l);
-    return m?.[1] === wanted;
-  });
-  return at + 1;
-}
-
 function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) {
   const t = useWords(configWords);
   const f = useFormat();
@@ -62,7 +53,7 @@ function FileEditor({ file, reread }: { file: ConfigText; reread: () => void }) 
   const [restored, setRestored] = useState(start !== undefined && start.line === undefined);
   const [base, setBase] = useState({ text: start?.base ?? shown, tag: start?.tag ?? file.tag ?? '' });
   const [text, setText] = useState(start?.text ?? shown);
-  const [line] = useState(() => start?.line ?? lineOf(shown));
+  const [line] = useState(() => lineOf(start?.text ?? shown, soughtIn(location.search)) || (start?.line ?? 0));
   const [cursor, setCursor] = useState(line || 1);
   const [reviewing, setReviewing] = useState(false);
   const [saved, setSaved] = useState(useLocation().state === 'saved');

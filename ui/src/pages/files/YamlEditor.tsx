@@ -109,11 +109,26 @@ export function YamlEditor({ value, onChange, label, readOnly, yaml, schema, pro
     });
     view.current = made;
     const { line: start } = first.current;
+    let frame = 0;
     if (start > 0 && start <= made.state.doc.lines) {
       const { from } = made.state.doc.line(start);
-      made.dispatch({ selection: { anchor: from }, effects: EditorView.scrollIntoView(from, { y: 'center' }) });
+      const show = EditorView.scrollIntoView(from, { y: 'center' });
+      made.dispatch({ selection: { anchor: from }, effects: show });
+      // Heights of lines are guesses until they are drawn, so in a long text the first go ends far off.
+      let tries = 10;
+      const look = () => {
+        const line = made.coordsAtPos(from);
+        const box = made.scrollDOM.getBoundingClientRect();
+        if ((line && line.top >= box.top && line.bottom <= box.bottom) || tries-- === 0) return;
+        made.dispatch({ effects: show });
+        frame = requestAnimationFrame(look);
+      };
+      frame = requestAnimationFrame(look);
     }
-    return () => made.destroy();
+    return () => {
+      cancelAnimationFrame(frame);
+      made.destroy();
+    };
   }, []);
   useEffect(() => {
     view.current?.dispatch({ effects: parts.current.words.reconfigure(wordsOf(label)) });

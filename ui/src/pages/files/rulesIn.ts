@@ -1,5 +1,5 @@
 // The alerting rules of a rule file, by the lines on which they are written.
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
+import { itemsOf, read, settingOf } from './find';
 
 export interface RuleIn {
   name: string;
@@ -13,36 +13,23 @@ export interface RuleIn {
 
 /** rulesIn lists the alerting rules that are whole enough to be evaluated, also of a text that is still being written. */
 export function rulesIn(text: string): RuleIn[] {
-  const lines = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: lines, merge: true });
-  const real = (node: unknown) => (isAlias(node) ? node.resolve(doc) : node);
+  const { doc, lines } = read(text);
   const out: RuleIn[] = [];
-  const groups = isMap(doc.contents) ? real(doc.contents.get('groups', true)) : undefined;
-  for (const g of isSeq(groups) ? groups.items : []) {
-    const group = real(g);
-    const rules = isMap(group) ? real(group.get('rules', true)) : undefined;
-    for (const r of isSeq(rules) ? rules.items : []) {
-      const rule = real(r);
-      if (!isMap(rule) || !(r as Node).range) continue;
-      const value = (key: string) => textOf(real((rule as YAMLMap).get(key, true)));
-      const [begin, end] = (r as Node).range as [number, number, number];
+  for (const group of itemsOf(doc, doc.contents, 'groups')) {
+    for (const { map, range } of itemsOf(doc, group.map, 'rules')) {
+      const value = (key: string) => settingOf(doc, map, key);
       const [name, expr] = [value('alert'), value('expr')];
       if (!name || !expr) continue;
-      const last = text.slice(begin, end).trimEnd().length;
+      const last = text.slice(...range).trimEnd().length;
       out.push({
         name,
         expr,
         for: value('for') || '0s',
         keepFiringFor: value('keep_firing_for'),
-        from: lines.linePos(begin).line,
-        to: lines.linePos(begin + last).line,
+        from: lines.linePos(range[0]).line,
+        to: lines.linePos(range[0] + last).line,
       });
     }
   }
   return out;
-}
-
-function textOf(node: unknown): string {
-  if (!isScalar(node) || node.value === null) return '';
-  return (typeof node.value === 'string' ? node.value : (node.source ?? String(node.value))).trim();
 }

@@ -117,7 +117,7 @@ function Pools({ targets, all }: { targets: Target[]; all: Target[] }) {
         title={pool}
         flush
         hint={t.counts(f.count(up), f.count(ofPool.length))}
-        actions={ofPool.some(isOwn) ? undefined : <EditLink kind="prometheus" find={pool} />}
+        actions={ofPool.some(isOwn) ? undefined : <EditLink at={{ job: pool }} />}
       >
         <Pool name={pool} list={list} samples={bySeries} />
       </Panel>
