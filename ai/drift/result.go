@@ -113,8 +113,12 @@ func (r *Result) Finding(key ai.Key) ai.Finding {
 	}
 	p, threshold := r.PValue, r.PValueThreshold
 	f.PValue, f.PValueThreshold = &p, &threshold
+	method := r.Method
+	if m, ok := MethodByID(method); ok {
+		method = m.Title
+	}
 	figures := fmt.Sprintf("%s: score %s, threshold %s, p-value %s of at most %s, %d rows against %d",
-		r.Method, number(r.Score), number(r.Threshold), number(p), number(threshold), r.WindowRows, r.BaselineRows)
+		method, number(r.Score), number(r.Threshold), number(p), number(threshold), r.WindowRows, r.BaselineRows)
 	switch r.Verdict {
 	case ai.VerdictDrift:
 		f.Message = fmt.Sprintf("%s drifted: %s (%s)", r.Feature, r.Change, figures)

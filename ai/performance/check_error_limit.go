@@ -41,5 +41,5 @@ func (s *Service) worstClass() string {
 	if s.Outcomes[worst] == 0 {
 		return "in all"
 	}
-	return fmt.Sprintf("in all, %d by %s", s.Outcomes[worst], worst)
+	return fmt.Sprintf("in all, %d by %s", s.Outcomes[worst], worst.words())
 }

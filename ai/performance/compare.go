@@ -179,14 +179,35 @@ func (d *Difference) decide(alpha float64) {
 
 func (d *Difference) note() string {
 	if !d.Change.Known || d.Change.Reason != "" {
-		return fmt.Sprintf("%s: unknown: %s.", d.Name, d.Change.Reason)
+		return fmt.Sprintf("%s: unknown: %s.", d.title(), d.Change.Reason)
 	}
-	how := "newer over older"
-	if !d.ratio() {
-		how = "newer minus older"
+	write, change, how := figure, figure, "newer over older"
+	switch d.Unit {
+	case "ratio":
+		write, change, how = percent, percent, "newer minus older"
+	case "seconds":
+		write = seconds
+	case "tokens/s":
+		write = func(x float64) string { return figure(x) + " tokens/s" }
 	}
 	return fmt.Sprintf("%s: %s: %s beside %s, %s %s (%s).",
-		d.Name, d.Outcome, figure(d.Newer.Value), figure(d.Older.Value), how, figure(d.Change.Value), between(d.Change.Interval))
+		d.title(), d.Outcome, write(d.Newer.Value), write(d.Older.Value), how, change(d.Change.Value), betweenAs(d.Change.Interval, change))
+}
+
+// title names the figure for people.
+func (d *Difference) title() string {
+	switch d.Name {
+	case "error_ratio":
+		return "Share of failures"
+	case "latency_mean":
+		return "Mean latency"
+	case "latency_p95":
+		return "95th percentile of latency"
+	case "token_rate":
+		return "Generation speed"
+	default:
+		return "Accuracy"
+	}
 }
 
 // Result returns the comparison as the result of the check version: the score is

@@ -70,7 +70,7 @@ func (j *Judgement) Unknown() map[ai.Layer][]string {
 			if titles[r.Score.Reason] == nil {
 				reasons = append(reasons, r.Score.Reason)
 			}
-			titles[r.Score.Reason] = append(titles[r.Score.Reason], r.Kind.ID)
+			titles[r.Score.Reason] = append(titles[r.Score.Reason], r.Kind.Title)
 		}
 		for _, reason := range reasons {
 			out[layer] = append(out[layer], fmt.Sprintf("not judged (%s): %s.", strings.Join(titles[reason], ", "), strings.TrimSuffix(reason, ".")))
@@ -248,13 +248,13 @@ func between(iv Interval) string { return betweenAs(iv, figure) }
 func betweenAs(iv Interval, write func(float64) string) string {
 	switch low, high := math.IsInf(iv.Low, 0), math.IsInf(iv.High, 0); {
 	case low && high:
-		return "no 95 % interval at this size"
+		return "no 95% interval at this size"
 	case low:
-		return "at most " + write(iv.High) + " with 95 % confidence"
+		return "at most " + write(iv.High) + " with 95% confidence"
 	case high:
-		return "at least " + write(iv.Low) + " with 95 % confidence"
+		return "at least " + write(iv.Low) + " with 95% confidence"
 	}
-	return "95 % interval " + write(iv.Low) + " to " + write(iv.High)
+	return "95% interval " + write(iv.Low) + " to " + write(iv.High)
 }
 
 // seconds writes a duration for people.
@@ -269,4 +269,4 @@ func seconds(x float64) string {
 }
 
 // percent writes a ratio for people.
-func percent(x float64) string { return figure(x*100) + " %" }
+func percent(x float64) string { return figure(x*100) + "%" }

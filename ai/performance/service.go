@@ -39,6 +39,18 @@ func (c Class) String() string {
 	return "unknown"
 }
 
+// words says by what a request failed, for messages.
+func (c Class) words() string {
+	switch c {
+	case ClassServer:
+		return "server error"
+	case ClassOther:
+		return "another error"
+	default:
+		return c.String()
+	}
+}
+
 // Failure reports whether the class counts against the service: overload,
 // timeout, server and other do; client and cancelled are the caller's.
 func (c Class) Failure() bool { return c >= ClassOverload && c < numClasses }

@@ -220,7 +220,7 @@ func (in *input) judge(out []ai.Finding, c check, name string, r result) []ai.Fi
 }
 
 // percent writes a ratio for a message.
-func percent(x float64) string { return fmt.Sprintf("%.3g %%", 100*x) }
+func percent(x float64) string { return fmt.Sprintf("%.3g%%", 100*x) }
 
 // names writes a list of names for a message, the first few of them.
 func names(list []string) string {

@@ -64,7 +64,7 @@ func (o Options) Validate() error {
 
 // used says a ratio.
 func used(what string) func(float64) string {
-	return func(x float64) string { return fmt.Sprintf("%s is %.1f %% used", what, x*100) }
+	return func(x float64) string { return fmt.Sprintf("%s is %.1f%% used", what, x*100) }
 }
 
 // resources judges the resource layer of a service. A reading that is stale, or no

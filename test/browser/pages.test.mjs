@@ -69,6 +69,31 @@ for (const [look, options] of Object.entries(looks)) {
   });
 }
 
+test('what the server says is said in the language of the page, in words and not in ids', async () => {
+  for (const [options, layers] of [
+    [{}, ['Service', 'Model', 'Data']],
+    [{ locale: 'zh-CN' }, ['服务', '模型', '数据']],
+  ]) {
+    const tab = await browser.open(options);
+    await tab.go('/services/shop?tab=data&version=v1&feature=age');
+    const said = [];
+    for (const name of layers) {
+      const reasons = tab.page.getByRole('region', { name, exact: true }).first().locator('[title]');
+      await reasons.first().waitFor();
+      for (const r of await reasons.all()) said.push(...(await r.getAttribute('title')).split('\n'));
+    }
+    await tab.page.getByRole('table', { name: options.locale ? '最近窗口的发现' : 'What was found in the last window' }).waitFor();
+    said.push(...(await tab.page.getByRole('row').allInnerTexts()));
+    assert.ok(said.length > 10, said.join('\n'));
+    for (const text of said) {
+      assert.doesNotMatch(text, /\b(out_of_range|error_ratio|latency_p\d+|anderson_darling|chi_square|missing_ratio)\b/);
+      assert.doesNotMatch(text, /\d %/);
+      if (options.locale) assert.doesNotMatch(text, /\b(the|of|is|are|in|baseline|records|requests)\b/);
+    }
+    await tab.close();
+  }
+});
+
 test('the overview says what is wrong and why, and leads there', async () => {
   const tab = await browser.open();
   await tab.go('/');

@@ -495,7 +495,7 @@ func (s *Store) Status() Status {
 	out := Status{SampleRate: max(s.o.SampleRate, 0), DayBytes: max(s.o.DayBytes, 0)}
 	out.Sampling = s.Full(s.o.Now())
 	if out.Sampling {
-		out.Reason = fmt.Sprintf("today has more than %d MiB of raw inferences: all errors and %g %% of the rest are kept",
+		out.Reason = fmt.Sprintf("today has more than %d MiB of raw inferences: all errors and %g%% of the rest are kept",
 			out.DayBytes>>20, 100*out.SampleRate)
 	}
 	return out

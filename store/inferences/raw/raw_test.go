@@ -64,7 +64,7 @@ func TestAFullDayIsSampled(t *testing.T) {
 	}
 	st := s.Status()
 	require.True(t, st.Sampling)
-	require.Contains(t, st.Reason, "all errors and 10 % of the rest are kept")
+	require.Contains(t, st.Reason, "all errors and 10% of the rest are kept")
 	rows := list(t, s, Filter{Limit: MaxLimit})
 	errors, weight := 0, 0.0
 	for _, r := range rows {

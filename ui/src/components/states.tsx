@@ -6,6 +6,7 @@ import type { ReactNode } from 'react';
 import { useMe } from '../api/auth';
 import { ApiError, isGone } from '../api/client';
 import { useFormat } from '../lib/format';
+import { useSayError } from '../lib/sayError';
 import { useWords } from '../lib/words';
 import { authWords } from './authWords';
 import { stateWords } from './words';
@@ -14,11 +15,12 @@ export function useReason(): (error: unknown) => string {
   const t = useWords(stateWords);
   const auth = useWords(authWords);
   const { data: me } = useMe();
+  const say = useSayError();
   return (error) => {
     if (error instanceof ApiError && error.status === 0) return t.noAnswer;
     if (error instanceof ApiError && error.code === 'role' && error.role)
       return auth.needs(auth[error.role], auth[me?.role ?? 'viewer']);
-    return error instanceof Error ? error.message : String(error);
+    return say(error instanceof Error ? error.message : String(error));
   };
 }
 

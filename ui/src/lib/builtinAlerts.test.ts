@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { builtinAlerts, inChinese } from './builtinAlerts';
+import { builtinAlerts, inWords } from './builtinAlerts';
 import type { Labels } from './labels';
+
+const inChinese = (labels: Labels, annotations: Labels) => inWords(labels, annotations, 'zh-CN');
 
 interface Rule {
   alert?: string;
@@ -105,7 +107,7 @@ test('what has no version', () => {
   expect(inChinese(alert, { summary: 'shop fails more: ranker ' }).summary).toBe('shop 失败增多：ranker');
 });
 
-test('kinds of findings have their Chinese names', () => {
+test('kinds of findings have names', () => {
   const alert = {
     alertname: 'AIDataFinding',
     service: 'shop',
@@ -122,6 +124,18 @@ test('kinds of findings have their Chinese names', () => {
   expect(inChinese(alert, { summary: 'constant_input of ranker v1 (shop)' }).summary).toBe(
     'ranker v1（shop）：输入恒定不变',
   );
+  const annotations = {
+    summary: 'constant_input of ranker v1 (shop)',
+    description:
+      'constant_input is 12 values, the threshold is 0. GET /ai/v1/models/ranker/versions/v1 says it in a sentence.',
+  };
+  expect(inWords(alert, annotations, 'en')).toEqual({
+    summary: 'ranker v1 (shop): Constant input',
+    description:
+      'Constant input: 12 values, the threshold is 0. GET /ai/v1/models/ranker/versions/v1 says it in a sentence.',
+  });
+  const drifted = { summary: 'age of ranker v1 (shop) drifted' };
+  expect(inWords(labels, drifted, 'en')).toEqual(drifted);
 });
 
 test('braces and the same label twice', () => {

@@ -1,16 +1,17 @@
-// What alerts of built-in rules say, in Chinese. The server writes annotations in English, and sends them so by mail; the
-// page says the same from the alert's name, its labels and the figures in its English text. Rules of users stay as they
-// are written.
-import { kindWords } from './findings';
+// What alerts of built-in rules say, in the reader's language. The server writes annotations in English, with the ids of
+// kinds of findings, and sends them so by mail; the page says the same in words from the alert's name, its labels and the
+// figures in its English text. Rules of users stay as they are written.
+import { kindWords } from './kinds';
 import type { Labels } from './labels';
-import { useLocale } from './words';
+import { type Locale, useLocale } from './words';
 
 /**
  * A text is what the rule says in English, then the same in Chinese. {{name}} is a label, {{value}} the value of the
  * alert, {{q1}} the first figure that the rule asks for; {{name|-}} is a label or, where there is none, a hyphen. What stands between [[ and ]] is left out where a label or
- * figure in it is missing. A test holds the English against the rules.
+ * figure in it is missing. The third is the English of the page, where the name of a kind does not fit into the first. A
+ * test holds the English against the rules.
  */
-type Text = [en: string, zh: string];
+type Text = [en: string, zh: string, page?: string];
 
 export interface AlertText {
   summary: Text;
@@ -21,10 +22,12 @@ const finding: AlertText = {
   summary: [
     '{{kind}} of {{model}} {{model_version}} ({{service}})[[, feature {{feature_name}}]]',
     '{{model}} {{model_version}}（{{service}}）：{{kind}}[[，特征 {{feature_name}}]]',
+    '{{model}} {{model_version}} ({{service}}): {{kind}}[[, feature {{feature_name}}]]',
   ],
   description: [
     '{{kind}} is {{value}}[[ values]][[, the threshold is {{q1}}]]. GET /ai/v1/models/{{model}}/versions/{{model_version|-}} says it in a sentence.',
     '{{kind}}为 {{value}}[[，阈值为 {{q1}}]]。GET /ai/v1/models/{{model}}/versions/{{model_version|-}} 用一句话说明。',
+    '{{kind}}: {{value}}[[ values]][[, the threshold is {{q1}}]]. GET /ai/v1/models/{{model}}/versions/{{model_version|-}} says it in a sentence.',
   ],
 };
 
@@ -327,18 +330,25 @@ function fill(text: string, value: (name: string) => string | undefined): string
     .replace(places, (_, name: string, otherwise = '') => value(name) || otherwise);
 }
 
-const kinds: Record<string, string> = kindWords['zh-CN'];
+const kinds: Record<Locale, Record<string, string>> = kindWords;
 
-/** inChinese gives annotations of an alert in Chinese where a built-in rule has written them, and as they are elsewhere. */
-export function inChinese(labels: Labels, annotations: Labels): Labels {
+/**
+ * inWords gives annotations of an alert in a language, with kinds of findings in words, where a built-in rule has written
+ * them, and as they are elsewhere.
+ */
+export function inWords(labels: Labels, annotations: Labels, locale: Locale): Labels {
   const known = knownOf(labels.alertname ?? '');
   if (!known) return annotations;
   const out = { ...annotations };
   for (const key of ['summary', 'description'] as const) {
-    const [en, zh] = known[key];
+    const [en, zh, page = en] = known[key];
+    const text = locale === 'en' ? page : zh;
+    if (locale === 'en' && !text.includes('{{kind}}')) continue;
     const values = valuesIn(en, labels, annotations[key] ?? '');
     if (values)
-      out[key] = fill(zh, (n) => (n === 'kind' ? (kinds[values.kind ?? ''] ?? values.kind) : values[n])).trim();
+      out[key] = fill(text, (n) =>
+        n === 'kind' ? (kinds[locale][values.kind ?? ''] ?? values.kind) : values[n],
+      ).trim();
   }
   return out;
 }
@@ -346,7 +356,7 @@ export function inChinese(labels: Labels, annotations: Labels): Labels {
 /** useAnnotations gives the annotations of alerts in the reader's language. */
 export function useAnnotations(): (alert: { labels: Labels; annotations: Labels }) => Labels {
   const { locale } = useLocale();
-  return ({ labels, annotations }) => (locale === 'zh-CN' ? inChinese(labels, annotations) : annotations);
+  return ({ labels, annotations }) => inWords(labels, annotations, locale);
 }
 
 /**

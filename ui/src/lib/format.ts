@@ -134,6 +134,8 @@ export function formats(locale: Locale) {
   };
   return {
     locale,
+    /** comma stands between parts of a sentence. */
+    comma: locale === 'en' ? ', ' : '，',
     /** value writes v in its unit. */
     value,
     number,

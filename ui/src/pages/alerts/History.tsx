@@ -44,7 +44,7 @@ export default function History() {
           <StatusMark health={health[n.status]} word={t[n.status]} />
           <Text size="xs" c="dimmed">
             {n.status === 'recorded' ? t.recordedText : f.seconds(n.durationSeconds)}
-            {n.attempts > 1 && `, ${t.attempts(f.count(n.attempts))}`}
+            {n.attempts > 1 && `${f.comma}${t.attempts(f.count(n.attempts))}`}
           </Text>
         </div>
       ),

@@ -19,6 +19,7 @@ import { editWords } from '../../components/words';
 import { useFormat } from '../../lib/format';
 import type { Labels } from '../../lib/labels';
 import { parseMatchers } from '../../lib/matchers';
+import { useSayError } from '../../lib/sayError';
 import { useParam } from '../../lib/url';
 import { useWords } from '../../lib/words';
 import classes from './Alerts.module.css';
@@ -36,6 +37,7 @@ export default function Routing() {
   const e = useWords(editWords);
   const query = useRouting();
   const test = useRouteTest();
+  const say = useSayError();
   const hits = new Set(test.data?.routes.map((r) => r.id));
   return (
     <Await query={query} height={320}>
@@ -45,7 +47,7 @@ export default function Routing() {
             <Panel title={t.warnings}>
               <List size="sm">
                 {r.warnings.map((w) => (
-                  <List.Item key={w}>{w}</List.Item>
+                  <List.Item key={w}>{say(w)}</List.Item>
                 ))}
               </List>
             </Panel>
@@ -223,6 +225,7 @@ function Outcome({ result }: { result: RouteTest }) {
 
 function ReceiverRow({ receiver }: { receiver: Receiver }) {
   const t = useWords(alertWords);
+  const say = useSayError();
   const f = useFormat();
   const test = useReceiverTest();
   const [sure, setSure] = useState(false);
@@ -289,7 +292,7 @@ function ReceiverRow({ receiver }: { receiver: Receiver }) {
         ))}
         {test.data?.note && (
           <Text size="xs" c="dimmed">
-            {test.data.note}
+            {say(test.data.note)}
           </Text>
         )}
       </Stack>

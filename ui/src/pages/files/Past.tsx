@@ -73,7 +73,7 @@ export function Past({ file, done }: Props) {
                   <Text size="xs" c="dimmed">
                     {kinds[v.kind]}
                     {['saved', 'restored', 'created', 'removed'].includes(v.kind) &&
-                      `, ${v.who ? t.byWhom(v.who) : t.unknownUser}`}
+                      `${f.comma}${v.who ? t.byWhom(v.who) : t.unknownUser}`}
                   </Text>
                   {v.comment && (
                     <Text size="xs" className="mw-wrap">

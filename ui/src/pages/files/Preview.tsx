@@ -88,7 +88,7 @@ function Result({ preview: p, span }: { preview: RulePreview; span: string }) {
               <LabelList labels={s.labels} />
               <Text size="xs" c="dimmed">
                 {t.times(f.count(s.fired))}
-                {s.fired > 0 && `, ${t.longest(f.seconds(s.longestSeconds))}`}
+                {s.fired > 0 && `${f.comma}${t.longest(f.seconds(s.longestSeconds))}`}
               </Text>
             </Group>
             <Strip label={t.strip(name)} start={start} length={length} spans={s.spans} gaps={gaps} />

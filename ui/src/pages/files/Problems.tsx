@@ -2,6 +2,7 @@ import { Group, Text } from '@mantine/core';
 import type { ConfigProblem } from '../../api/files';
 import { StatusMark } from '../../components/StatusMark';
 import { useFormat } from '../../lib/format';
+import { useSayError } from '../../lib/sayError';
 import { useWords } from '../../lib/words';
 import classes from './Config.module.css';
 import { configWords } from './words';
@@ -10,6 +11,7 @@ import { configWords } from './words';
 export function Problems({ list, path }: { list: ConfigProblem[]; path: string }) {
   const t = useWords(configWords);
   const f = useFormat();
+  const say = useSayError();
   return (
     <div>
       {list.map((p) => (
@@ -22,11 +24,11 @@ export function Problems({ list, path }: { list: ConfigProblem[]; path: string }
             </Text>
           </Group>
           <Text size="sm" className="mw-wrap">
-            {p.reason}
+            {say(p.reason)}
           </Text>
           {p.hint && (
             <Text size="xs" c="dimmed" className="mw-wrap">
-              {p.hint}
+              {say(p.hint)}
             </Text>
           )}
         </div>

@@ -19,6 +19,7 @@ import { useEffect, useRef } from 'react';
 import type { ConfigProblem, ConfigSchema } from '../../api/files';
 import editorClasses from '../../components/CodeEditor.module.css';
 import { nonce } from '../../lib/nonce';
+import { useSayError } from '../../lib/sayError';
 import classes from './Config.module.css';
 import { offersOf, placeOf } from './complete';
 
@@ -59,8 +60,9 @@ interface Props {
 export function YamlEditor({ value, onChange, label, readOnly, yaml, schema, problems, line = 0, onLine }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>(null);
-  const now = useRef({ onChange, schema, onLine });
-  now.current = { onChange, schema, onLine };
+  const say = useSayError();
+  const now = useRef({ onChange, schema, onLine, say });
+  now.current = { onChange, schema, onLine, say };
   const first = useRef({ value, line });
   const parts = useRef({ words: new Compartment(), lock: new Compartment() });
 
@@ -153,7 +155,7 @@ export function YamlEditor({ value, onChange, label, readOnly, yaml, schema, pro
           from,
           to: at.to,
           severity: p.warning ? 'warning' : 'error',
-          message: p.hint ? `${p.reason} (${p.hint})` : p.reason,
+          message: p.hint ? `${now.current.say(p.reason)} (${now.current.say(p.hint)})` : now.current.say(p.reason),
         };
       });
     v.dispatch(setDiagnostics(v.state, marks));

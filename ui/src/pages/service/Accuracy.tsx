@@ -7,6 +7,7 @@ import { RangeChart } from '../../components/RangeChart';
 import { Rows } from '../../components/Rows';
 import { Await } from '../../components/states';
 import { useFormat } from '../../lib/format';
+import { sayOfModels } from '../../lib/saidOfModels';
 import { useWords } from '../../lib/words';
 import type { TabProps } from '.';
 import { FeatureDistribution } from './Feature';
@@ -69,14 +70,17 @@ function useMeasure() {
   const t = useWords(serviceWords);
   const f = useFormat();
   return {
-    ratio: (label: string, m: Measure) => (
-      <Figure
-        key={label}
-        label={label}
-        value={m.value === null ? <span title={m.reason}>–</span> : f.ratio(m.value)}
-        hint={m.low !== null && m.high !== null ? t.interval(f.ratio(m.low), f.ratio(m.high)) : m.reason}
-      />
-    ),
+    ratio: (label: string, m: Measure) => {
+      const reason = m.reason && sayOfModels(m.reason, f);
+      return (
+        <Figure
+          key={label}
+          label={label}
+          value={m.value === null ? <span title={reason}>–</span> : f.ratio(m.value)}
+          hint={m.low !== null && m.high !== null ? t.interval(f.ratio(m.low), f.ratio(m.high)) : reason}
+        />
+      );
+    },
   };
 }
 
@@ -201,6 +205,7 @@ const calibrations = {
   'too few labelled records of both outcomes to calibrate on': 'tooFewToCalibrate',
   'the outcomes are all but separable': 'separable',
   'calibrating would not lower the calibration error': 'noNeedToCalibrate',
+  'the baseline has no labels': 'noLabelsToCalibrate',
   "calibrated by isotonic regression on the baseline's labels": 'calibrated',
 } as const;
 

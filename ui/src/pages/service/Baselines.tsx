@@ -9,7 +9,8 @@ import { Panel } from '../../components/Panel';
 import { Rows } from '../../components/Rows';
 import { StatusMark } from '../../components/StatusMark';
 import { Await, Empty, useReason } from '../../components/states';
-import { useFormat } from '../../lib/format';
+import { type Formats, useFormat } from '../../lib/format';
+import { sayOfModels } from '../../lib/saidOfModels';
 import { useWords } from '../../lib/words';
 import type { TabProps } from '.';
 import { NewBaseline } from './NewBaseline';
@@ -56,6 +57,16 @@ export default function Baselines({ subject }: TabProps) {
   );
 }
 
+/** noteOf is what is noted of a baseline, without the records and the span, which stand beside it. */
+function noteOf(b: BaselineInfo, f: Formats): string {
+  if (b.source === 'auto') return '';
+  return (b.note ?? '')
+    .split('; ')
+    .filter((part) => !(b.from && b.to && /^[\d:TZ-]+ to [\d:TZ-]+$/.test(part)))
+    .map((part) => sayOfModels(part, f))
+    .join('; ');
+}
+
 function Table({ list }: { list: BaselineInfo[] }) {
   const t = useWords(serviceWords);
   const f = useFormat();
@@ -98,8 +109,7 @@ function Table({ list }: { list: BaselineInfo[] }) {
             width: 'minmax(0, 1fr)',
             cell: (b) => (
               <>
-                {/* What the server notes by itself are the records and the span, which stand here anyway. */}
-                {b.note && b.source !== 'auto' ? t.madeOf(t[b.source], b.note) : t[b.source]}
+                {noteOf(b, f) ? t.madeOf(t[b.source], noteOf(b, f)) : t[b.source]}
                 {b.from && b.to && (
                   <Text size="xs" c="dimmed">
                     {f.between(Date.parse(b.from), Date.parse(b.to))}

@@ -8,6 +8,7 @@ import { StatusMark } from '../../components/StatusMark';
 import { Await } from '../../components/states';
 import { type Unit, useFormat } from '../../lib/format';
 import type { Health } from '../../lib/health';
+import { sayOfModels } from '../../lib/saidOfModels';
 import { useWords } from '../../lib/words';
 import type { TabProps } from '.';
 import { joinRanges } from './join';
@@ -85,7 +86,7 @@ function Tested({ a, b }: { a: Version; b: Version }) {
   return (
     <Panel
       title={t.comparisonIs(c.newer.model_version, c.older.model_version, outcomes[c.outcome])}
-      hint={c.notes.join(' ')}
+      hint={c.notes.map((note) => sayOfModels(note, f)).join(f.locale === 'en' ? ' ' : '')}
       actions={<StatusMark health={outcomeHealth[c.outcome]} word={outcomes[c.outcome]} />}
       flush
     >

@@ -5,9 +5,11 @@ import { Panel } from '../../components/Panel';
 import { Rows } from '../../components/Rows';
 import { StatusMark } from '../../components/StatusMark';
 import { Await } from '../../components/states';
-import { kindWords, tell } from '../../lib/findings';
+import { tell } from '../../lib/findings';
 import { useFormat } from '../../lib/format';
 import type { Health } from '../../lib/health';
+import { kindWords } from '../../lib/kinds';
+import { sayOfModels } from '../../lib/saidOfModels';
 import { useParam } from '../../lib/url';
 import { useWords } from '../../lib/words';
 import type { TabProps } from '.';
@@ -152,7 +154,7 @@ function FeatureTable({ list, choose }: { list: Feature[]; choose: (name: string
             title: t.verdict,
             width: '8.5rem',
             cell: (x) => (
-              <span title={x.reason}>
+              <span title={x.reason && sayOfModels(x.reason, f)}>
                 <StatusMark health={verdictHealth[x.verdict]} word={t[x.verdict]} size={14} />
               </span>
             ),

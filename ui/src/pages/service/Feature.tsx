@@ -9,10 +9,11 @@ import { StatusMark } from '../../components/StatusMark';
 import { Await } from '../../components/states';
 import { tell } from '../../lib/findings';
 import { type Formats, useFormat } from '../../lib/format';
+import { changeName, useMethodName, useUnitName } from '../../lib/methods';
+import { sayOfModels } from '../../lib/saidOfModels';
 import { useWords } from '../../lib/words';
 import { verdictHealth } from './Data';
 import classes from './Feature.module.css';
-import { changeName, useMethodName, useUnitName } from './methods';
 import type { Subject } from './subject';
 import { serviceWords } from './words';
 
@@ -51,7 +52,7 @@ function Detail({ d }: { d: FeatureDetail }) {
             {t.changed(changeName(d.change.of, f.locale), f.number(d.change.from), f.number(d.change.to))}
           </Text>
         )}
-        {d.reason && <Text size="sm">{d.reason}</Text>}
+        {d.reason && <Text size="sm">{sayOfModels(d.reason, f)}</Text>}
         {d.derived && (
           <Text size="sm" c="dimmed">
             {d.feature === '@features' ? t.allInputs : t.derived}
@@ -152,7 +153,7 @@ function schema(
   if (s.dim) parts.push(t.dimension(f.count(s.dim)));
   if (s.nullable) parts.push(t.nullable);
   if (s.optional) parts.push(t.optional);
-  return parts.join(', ');
+  return parts.join(f.comma);
 }
 
 function History({ d }: { d: FeatureDetail }) {
@@ -239,7 +240,7 @@ function StatusOf({ d }: { d: FeatureDetail }) {
       <Text size="xs" c="dimmed">
         {d.method
           ? `${t.score} ${f.number(d.score)} · ${t.threshold} ${f.number(d.threshold)} · ${methodName(d.method)}`
-          : d.reason}
+          : sayOfModels(d.reason ?? '', f)}
       </Text>
     </Group>
   );

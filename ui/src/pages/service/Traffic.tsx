@@ -9,6 +9,7 @@ import { Rows } from '../../components/Rows';
 import { Await } from '../../components/states';
 import { useFormat } from '../../lib/format';
 import { stepFor } from '../../lib/range';
+import { sayOfModels } from '../../lib/saidOfModels';
 import { useTime } from '../../lib/time';
 import { useWords } from '../../lib/words';
 import type { TabProps } from '.';
@@ -151,7 +152,7 @@ function Endpoints({ v }: { v: Version }) {
   const t = useWords(serviceWords);
   const f = useFormat();
   const figure = (m: Measure | undefined, write: (x: number) => string) =>
-    m && m.value !== null ? write(m.value) : <span title={m?.reason}>–</span>;
+    m && m.value !== null ? write(m.value) : <span title={sayOfModels(m?.reason ?? '', f)}>–</span>;
   return (
     <Rows
       label={t.endpoints}

@@ -71,6 +71,7 @@ export const serviceWords = words(
     of: (n: string) => `Of ${n} inferences.`,
     tooFewToCalibrate:
       'The model’s own probabilities are used: there are too few labels of both outcomes to calibrate on.',
+    noLabelsToCalibrate: 'The baseline has no labels: the model’s own probabilities are taken as right.',
     separable: 'The model’s own probabilities are used: they tell the outcomes apart all but completely.',
     noNeedToCalibrate: 'The model’s own probabilities are used: calibrating would not bring them nearer to the labels.',
     calibrated: 'The probabilities are calibrated by isotonic regression on the baseline’s labels.',
@@ -309,6 +310,7 @@ export const serviceWords = words(
     interval: (a: string, b: string) => `95% 区间 ${a} – ${b}`,
     of: (n: string) => `基于 ${n} 次推理。`,
     tooFewToCalibrate: '使用模型自身的概率：两类结果的标签太少，无法校准。',
+    noLabelsToCalibrate: '基线没有标签：以模型自身的概率为准。',
     separable: '使用模型自身的概率：它们几乎能完全区分结果。',
     noNeedToCalibrate: '使用模型自身的概率：校准不会使其更接近标签。',
     calibrated: '概率已用基线的标签通过保序回归校准。',

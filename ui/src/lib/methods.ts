@@ -1,5 +1,5 @@
 // The names of drift methods, by the ids that the API gives.
-import { type Locale, useLocale, useWords, words } from '../../lib/words';
+import { type Locale, useLocale, useWords, words } from './words';
 
 export const methodWords = words(
   {
@@ -47,6 +47,7 @@ const units: Record<string, [string, string]> = {
   'Jensen-Shannon distance, base 2': ['Jensen-Shannon distance, base 2', '（Jensen-Shannon 距离，以 2 为底）'],
   'square root of baseline deviations': ['square root of baseline deviations', '（基线标准差的平方根）'],
   'baseline deviations': ['standard deviations of the baseline', '（基线标准差）'],
+  nats: ['nats', '（奈特）'],
   'kernel deviations': ['kernel deviations', '（核标准差）'],
 };
 
