@@ -41,6 +41,10 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.tailed, "tailed", 300, "number of lines written to a file to measure until when they are found; 0 leaves it out")
 	flag.StringVar(&o.out, "out", "bench/logs", "directory for results.md and results.json; - writes none")
 	flag.BoolVar(&o.ingest, "ingest", false, "only measure ingestion")
+	var load steady
+	flag.StringVar(&load.program, "rules", "", "only measure what the built-in rules take, of this modelwatch, while lines are pushed to it")
+	flag.Float64Var(&load.rate, "rate", 5, "with -rules, MB of lines a second")
+	flag.DurationVar(&load.duration, "for", 2*time.Minute, "with -rules, for how long, after a first minute")
 	again := flag.Bool("render", false, "only write results.md anew from results.json")
 	flag.Parse()
 	if *again {
@@ -54,6 +58,9 @@ func run(ctx context.Context) error {
 		}
 		defer func() { _ = os.RemoveAll(temp) }()
 		o.dir = temp
+	}
+	if load.rate *= 1e6; load.program != "" {
+		return rulesCost(ctx, o.dir, load)
 	}
 	if *address != "" {
 		return serve(ctx, *address, o.dir, *promtail)

@@ -44,7 +44,7 @@ type Options struct {
 	Store  Store
 	Memory Memory
 	Logger *slog.Logger
-	// Every is how often the store is asked. Default 15 s.
+	// Every is how often the store is asked. Default 30 s: each time it searches the lines of so long, and of the overlap.
 	Every time.Duration
 	// Learning is how long after the first line of a service its templates count as known. Default 10 minutes.
 	Learning time.Duration
@@ -57,7 +57,7 @@ type Options struct {
 // What is looked at and kept is bounded.
 const (
 	// overlap is how far a look reaches back before the end of the last one, for lines that come late.
-	overlap = time.Minute
+	overlap = 30 * time.Second
 	// maxLines is how many error lines are looked at in one look, the newest.
 	maxLines = 5000
 	// maxServices is how many services are watched; lines of others are left out.
@@ -103,7 +103,7 @@ type Watcher struct {
 
 // New returns a watcher that knows what Memory has.
 func New(ctx context.Context, o Options) (*Watcher, error) {
-	o.Every, o.Learning, o.Shown = cmp.Or(o.Every, 15*time.Second), cmp.Or(o.Learning, 10*time.Minute), cmp.Or(o.Shown, 15*time.Minute)
+	o.Every, o.Learning, o.Shown = cmp.Or(o.Every, 30*time.Second), cmp.Or(o.Learning, 10*time.Minute), cmp.Or(o.Shown, 15*time.Minute)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

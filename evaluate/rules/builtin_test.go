@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -218,6 +220,26 @@ func alerting(t *testing.T) []*engine.AlertingRule {
 	}
 	require.Greater(t, len(out), 30)
 	return out
+}
+
+// What is usual for a service is a mean over all evaluations of a day, of which those without error lines leave no sample.
+func TestEvaluationsOfADay(t *testing.T) {
+	l := loader{parser: bothParser{parser.NewParser(parser.Options{}), &fakeLogs{}}, logger: slog.New(slog.DiscardHandler), written: new(written)}
+	mean := regexp.MustCompile(`sum_over_time\(\S+\[1d\] offset 10m\) / (\d+)`)
+	found := 0
+	for _, name := range Builtin() {
+		groups, errs := l.Load(name, false, model.UTF8Validation)
+		require.Empty(t, errs, name)
+		for _, g := range groups.Groups {
+			for _, r := range g.Rules {
+				for _, m := range mean.FindAllStringSubmatch(r.Expr, -1) {
+					found++
+					require.Equal(t, strconv.Itoa(int(24*time.Hour/time.Duration(g.Interval))), m[1], "evaluations of %s a day", g.Name)
+				}
+			}
+		}
+	}
+	require.Equal(t, 1, found)
 }
 
 // evaluateEach is how often rules are evaluated.
