@@ -94,6 +94,120 @@ test('what the server says is said in the language of the page, in words and not
   }
 });
 
+const compareAnswer = (r) => r.url().includes('/drift/compare') && r.request().method() === 'GET';
+
+test("raw inferences are judged by another tool's rule beside ours, when asked to", async () => {
+  const tab = await browser.open();
+  const asked = [];
+  tab.page.on('request', (r) => {
+    if (r.url().includes('/drift/compare')) asked.push(r.url());
+  });
+  await tab.go('/services/shop?tab=data&range=15m&version=v1');
+  await tab.page.getByRole('button', { name: 'Compare with another tool' }).click();
+  const panel = tab.page.getByRole('region', { name: 'The rules of other tools' });
+  const compare = panel.getByRole('button', { name: 'Compare', exact: true });
+  await compare.waitFor();
+  await tab.clean();
+  await panel.getByText('whylogs', { exact: true }).click();
+  await panel.getByRole('combobox', { name: 'What is judged' }).click();
+  await tab.page.getByRole('option', { name: 'The last 1 hour' }).click();
+  await tab.page.waitForURL((u) => u.searchParams.get('rule') === 'whylogs' && u.searchParams.get('judged') === '1h');
+  // The choices are in the address, and nothing is read before somebody asks.
+  await tab.page.reload();
+  await compare.waitFor();
+  await tab.settled();
+  assert.deepEqual(asked, []);
+  await compare.focus();
+  const [answer] = await Promise.all([tab.page.waitForResponse(compareAnswer), tab.page.keyboard.press('Enter')]);
+  const { results, baseline, current } = await answer.json();
+  assert.ok(baseline.baseline_id, 'against the baseline in use');
+  assert.ok(current.compared > baseline.compared && baseline.compared >= 200);
+  // What is shown is what was answered: both verdicts, figures, methods and sizes of every feature.
+  const of = (feature, preset) => results.find((r) => r.feature === feature && r.preset === preset);
+  const words = { none: 'No drift', possible: 'Possible drift', drift: 'Drift', unknown: 'Unknown' };
+  const features = [...new Set(results.map((r) => r.feature))];
+  assert.ok(features.length >= 4, features.join());
+  const rows = panel.getByRole('table', { name: 'Compare' }).getByRole('row');
+  await rows.nth(features.length).waitFor();
+  let differ = 0;
+  for (const feature of features) {
+    const row = rows.filter({ has: tab.page.getByText(feature, { exact: true }) });
+    const [ours, theirs] = [of(feature, 'modelwatch'), of(feature, 'whylogs')];
+    const cells = await row.getByRole('cell').allInnerTexts();
+    assert.ok(cells[1].startsWith(words[ours.verdict]), cells[1]);
+    assert.ok(cells[2].startsWith(words[theirs.verdict]), cells[2]);
+    assert.match(cells[1], /score .*, drift from 0\.03 · p-value .*, drift up to 0\.000/);
+    assert.match(cells[2], /^.*\n+statistic .* · p-value .*, drift up to 0\.05 · (Kolmogorov-Smirnov|Chi-square)$/);
+    assert.equal(cells[3].replaceAll(',', ''), `${theirs.current_rows} / ${theirs.baseline_rows}`);
+    const apart = (ours.verdict === 'drift') !== (theirs.verdict === 'drift');
+    assert.equal(cells[0].includes('They disagree'), apart, feature);
+    differ += Number(apart);
+  }
+  await panel.getByText(differ ? `They disagree on ${differ} of ${features.length} features.` : `They agree on all ${features.length} features.`).waitFor();
+  await panel.getByText('not calibrated to the sample size').waitFor();
+  await tab.clean();
+  await tab.close();
+});
+
+test('a comparison is cancelled, and one that cannot be made says why and what to do', async () => {
+  const tab = await browser.open();
+  await tab.go('/services/shop?tab=data&range=15m&version=v1&rule=nannyml&against=before&judged=7d');
+  const panel = tab.page.getByRole('region', { name: 'The rules of other tools' });
+  const compare = panel.getByRole('button', { name: 'Compare', exact: true });
+  // The week before has nothing.
+  await compare.click();
+  await panel.getByRole('alert').getByText('no raw inferences of shop/ranker@v1').waitFor();
+  tab.wrong.splice(0, tab.wrong.length, ...tab.wrong.filter((w) => !w.includes('404')));
+  await tab.clean();
+
+  const failed = tab.page.waitForEvent('requestfailed', (r) => r.url().includes('/drift/compare'));
+  let held;
+  await tab.page.route('**/drift/compare?*', (r) => {
+    held = r;
+  });
+  await compare.click();
+  await panel.getByText('Reading raw inferences').waitFor();
+  const cancel = panel.getByRole('button', { name: 'Cancel' });
+  assert.ok(await cancel.evaluate((b) => b === document.activeElement), 'the button that was clicked now cancels');
+  await tab.clean();
+  await tab.page.keyboard.press('Enter');
+  await failed;
+  await panel.getByText('Cancelled.').waitFor();
+  await tab.page.unroute('**/drift/compare?*');
+  await held.abort().catch(() => {}); // It is gone.
+
+  // Too much: a sample of what fits is one click away, and stays in the address.
+  const tooMuch = 'the current data has 900000 rows: row 1 is beyond 500000 values, the most that is compared: take a shorter span, leave features out by exclude, or take a sample by rows=321';
+  await tab.page.route('**/drift/compare?*', (r) =>
+    r.request().url().includes('rows=') ? r.fallback() : r.fulfill({ status: 413, json: { error: tooMuch } }),
+  );
+  await tab.go('/services/shop?tab=data&range=15m&version=v1&rule=nannyml');
+  await compare.click();
+  const [answer] = await Promise.all([
+    tab.page.waitForResponse((r) => compareAnswer(r) && r.url().includes('rows=321')),
+    panel.getByRole('button', { name: 'Take a sample of 321 rows' }).click(),
+  ]);
+  assert.equal(answer.status(), 200);
+  await panel.getByText('were taken evenly').first().waitFor();
+  await tab.page.waitForURL(/rows=321/);
+  await panel.getByRole('button', { name: 'Take all rows' }).click();
+  await tab.page.waitForURL((u) => !u.searchParams.has('rows'));
+  tab.wrong.splice(0, tab.wrong.length, ...tab.wrong.filter((w) => !w.includes('413')));
+  await tab.clean();
+  await tab.close();
+});
+
+for (const [look, options] of Object.entries(looks)) {
+  test(`the rules of other tools: ${look}`, async () => {
+    const tab = await browser.open(options);
+    await tab.go('/services/shop?tab=data&range=15m&version=v1&rule=evidently');
+    await tab.page.getByRole('button', { name: options.locale ? '比较' : 'Compare', exact: true }).click();
+    await tab.page.getByRole('table', { name: options.locale ? '比较' : 'Compare' }).getByText('income').waitFor();
+    await tab.clean();
+    await tab.close();
+  });
+}
+
 test('the overview says what is wrong and why, and leads there', async () => {
   const tab = await browser.open();
   await tab.go('/');

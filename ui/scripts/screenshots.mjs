@@ -52,6 +52,7 @@ for (const s of services.slice(0, 1)) {
     const feature = drifted.find((name) => !name.startsWith('@')) ?? drifted[0];
     pages.push(['service-feature', `${at}&tab=data&feature=${encodeURIComponent(feature)}`]);
   }
+  pages.push(['service-other-rules', `${at}&tab=data&rule=evidently`]);
   if (versions.length > 1) pages.push(['service-compare', `${at}&tab=compare&with=${encodeURIComponent(versions[1])}`]);
 }
 
@@ -100,6 +101,15 @@ for (const look of looks) {
         const feature = new URLSearchParams(location.search).get('feature');
         const title = [...document.querySelectorAll('h2')].find((h) => h.textContent === feature);
         title?.closest('section')?.scrollIntoView();
+        scrollBy(0, -60);
+      });
+    }
+    if (name === 'service-other-rules') {
+      const panel = tab.page.getByRole('region', { name: /^(The rules of other tools|其他工具的规则)$/ });
+      await panel.getByRole('button', { name: /^(Compare|比较)$/ }).click();
+      await panel.getByRole('table').waitFor();
+      await panel.evaluate((p) => {
+        p.scrollIntoView();
         scrollBy(0, -60);
       });
     }

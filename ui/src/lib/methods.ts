@@ -79,8 +79,16 @@ export function useUnitName(): (unit: string) => string {
   return (unit) => units[unit]?.[locale === 'en' ? 0 : 1] ?? unit;
 }
 
+/** Other tools have names of their own for the same methods. */
+const aliases: Record<string, string> = {
+  jensenshannon: 'jensen_shannon',
+  chisquare: 'chi_square',
+  'chi-square': 'chi_square',
+  z: 'proportion',
+};
+
 /** useMethodName names methods. One of a newer server keeps its id. */
 export function useMethodName(): (id: string) => string {
   const names: Record<string, string> = useWords(methodWords);
-  return (id) => names[id] ?? id;
+  return (id) => names[aliases[id] ?? id] ?? id;
 }

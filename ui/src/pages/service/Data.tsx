@@ -1,5 +1,5 @@
-import { SimpleGrid, Stack, Text, TextInput } from '@mantine/core';
-import { useMemo, useState } from 'react';
+import { Button, CloseButton, SimpleGrid, Skeleton, Stack, Text, TextInput } from '@mantine/core';
+import { lazy, Suspense, useMemo, useState } from 'react';
 import { type Feature, useDrift, useFeatures, useVersion } from '../../api/models';
 import { Panel } from '../../components/Panel';
 import { Rows } from '../../components/Rows';
@@ -17,6 +17,8 @@ import { DriftMap } from './DriftMap';
 import { FeaturePanel } from './Feature';
 import { serviceWords } from './words';
 
+const OtherRules = lazy(() => import('./OtherRules'));
+
 /** Verdicts as states, for their icons and colours. */
 export const verdictHealth: Record<Feature['verdict'], Health> = {
   none: 'healthy',
@@ -29,6 +31,7 @@ export default function Data({ subject }: TabProps) {
   const t = useWords(serviceWords);
   const f = useFormat();
   const [feature, setFeature] = useParam('feature');
+  const [rule, setRule] = useParam('rule');
   const drift = useDrift(subject.service, subject.model, subject.version);
   const features = useFeatures(subject.service, subject.model, subject.version);
   const thresholds = useMemo(
@@ -68,6 +71,28 @@ export default function Data({ subject }: TabProps) {
           </Await>
         </Panel>
       </SimpleGrid>
+      <Panel
+        title={t.otherRules}
+        actions={
+          rule ? (
+            <CloseButton size="sm" onClick={() => setRule('')} aria-label={t.closeFeature} />
+          ) : (
+            <Button variant="default" className="mw-fixed" onClick={() => setRule('evidently')}>
+              {t.compareByOther}
+            </Button>
+          )
+        }
+      >
+        {rule ? (
+          <Suspense fallback={<Skeleton height={120} />}>
+            <OtherRules key={`${subject.service}\n${subject.model}\n${subject.version}`} subject={subject} />
+          </Suspense>
+        ) : (
+          <Text size="sm" c="dimmed">
+            {t.otherRulesHint}
+          </Text>
+        )}
+      </Panel>
     </Stack>
   );
 }

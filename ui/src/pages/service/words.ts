@@ -157,6 +157,11 @@ export const serviceWords = words(
     oneOf: 'one of',
     dimension: (n: string) => `${n} elements`,
 
+    otherRules: 'The rules of other tools',
+    otherRulesHint:
+      'What Evidently, NannyML or whylogs would say of the same raw inferences, beside what modelwatch says.',
+    compareByOther: 'Compare with another tool',
+
     newBaseline: 'New baseline',
     baselineHint: 'What inputs and answers should look like. Every window is judged against the one in use.',
     source: 'Made of',
@@ -394,6 +399,10 @@ export const serviceWords = words(
     optional: '可缺席',
     oneOf: '取值之一',
     dimension: (n: string) => `${n} 个元素`,
+
+    otherRules: '其他工具的规则',
+    otherRulesHint: '对同样的单次推理，Evidently、NannyML 或 whylogs 会得出什么结论，与 modelwatch 的结论并列显示。',
+    compareByOther: '与其他工具对照',
 
     newBaseline: '新建基线',
     baselineHint: '输入与输出应有的样子。每个窗口都与使用中的基线比较。',
