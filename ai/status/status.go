@@ -418,7 +418,7 @@ func carrySince(r, previous *Report, now time.Time) {
 	carry := func(key ai.Key, layers []ai.Status) {
 		for i := range layers {
 			layers[i].Since = now
-			if old, ok := before[key][layers[i].Layer]; ok && old.Health == layers[i].Health && !old.Since.IsZero() {
+			if old, ok := before[key][layers[i].Layer]; ok && old.Health == layers[i].Health && !old.Since.IsZero() && !old.Since.After(now) {
 				layers[i].Since = old.Since
 			}
 			for j := range layers[i].Findings {
@@ -440,7 +440,7 @@ func carrySince(r, previous *Report, now time.Time) {
 // now.
 func sinceBefore(findings []ai.Finding, f *ai.Finding, now time.Time) time.Time {
 	for i := range findings {
-		if old := &findings[i]; old.Kind == f.Kind && old.Feature == f.Feature && old.Key == f.Key {
+		if old := &findings[i]; old.Kind == f.Kind && old.Feature == f.Feature && old.Key == f.Key && !old.Since.After(now) {
 			return old.Since
 		}
 	}

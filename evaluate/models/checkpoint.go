@@ -21,6 +21,7 @@ const checkpointVersion = 1
 // fields do not break old checkpoints.
 type (
 	savedEngine struct {
+		Ticked   time.Time // By the clock: the last tick.
 		Versions []savedVersion
 		Dirty    []savedSpan
 	}
@@ -128,6 +129,12 @@ func (e *Engine) Restore(state []byte) error {
 	if err := e.loadAll(&saved, now); err != nil {
 		return fmt.Errorf("restore models: %w", err)
 	}
+	e.ticked = saved.Ticked
+	if e.setBack(now) {
+		e.mu.Lock()
+		e.forgetAfter(now)
+		e.mu.Unlock()
+	}
 	for _, recall := range []func(*version, time.Time) error{e.recall, e.rejudge} {
 		for _, s := range saved.Versions {
 			if err := recall(e.versions[s.Key], now); err != nil {
@@ -208,7 +215,7 @@ func (e *Engine) rejudge(v *version, now time.Time) error {
 
 // save gathers the checkpoint. The caller holds mu.
 func (e *Engine) save() (*savedEngine, error) {
-	out := new(savedEngine)
+	out := &savedEngine{Ticked: e.ticked}
 	for s := range e.dirty {
 		out.Dirty = append(out.Dirty, savedSpan{s.key, s.at.Start.UnixNano(), s.at.Length})
 	}

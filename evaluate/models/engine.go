@@ -45,6 +45,7 @@ type Engine struct {
 	readings map[string][]reading // By service; "" for those that all share.
 	refused  map[limit]refusal    // Records left out whole.
 	samples  int                  // Bytes of samples of windows.
+	ticked   time.Time            // By the clock: the last tick.
 
 	// ticking serialises judging, and guards allowance.
 	ticking   sync.Mutex
@@ -81,7 +82,7 @@ func New(opt Options) (*Engine, error) {
 		return nil, fmt.Errorf("watch models: %w", err)
 	}
 	e := &Engine{
-		opt: opt, coder: code, log: opt.Logger.With("component", "models"), metrics: newMetrics(opt.Registerer),
+		opt: opt, coder: code, log: opt.Logger, metrics: newMetrics(opt.Registerer),
 		versions: make(map[ai.Key]*version), services: make(map[string]int), perModel: make(map[modelKey]int),
 		infos: make(map[string]BaselineInfo), numbers: make(map[ai.Key]int), dirty: make(map[span]bool),
 		readings: make(map[string][]reading), refused: make(map[limit]refusal), static: make(map[ai.Key]*family),
@@ -249,7 +250,7 @@ func (e *Engine) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := e.opt.Clock()
-		if !e.Tick(now) && now.Sub(published) >= e.opt.Windows.Publish {
+		if !e.Tick(now) && now.Sub(published).Abs() >= e.opt.Windows.Publish {
 			e.Publish(now)
 			published = now
 		}
@@ -260,6 +261,7 @@ func (e *Engine) Run(ctx context.Context) {
 // baselines that are ready. It reports whether there was anything to do; series and
 // statuses are then new.
 func (e *Engine) Tick(now time.Time) bool {
+	e.noteClock(now)
 	e.mu.Lock()
 	for _, v := range e.versions {
 		for i := 0; i < len(v.open); {

@@ -96,17 +96,20 @@ func (e *Engine) judgeClosed(now time.Time) bool {
 			}
 			failed = true
 		}
-		e.finish(d.v, d.w, r, point, err == nil)
+		e.finish(d.v, d.w, r, point, now, err == nil)
 		done = done || err == nil
 	}
 	return done
 }
 
 // finish takes a judged window off those that wait, unless it has to be stored yet.
-func (e *Engine) finish(v *version, w *closedWindow, r *result, point Point, stored bool) {
+func (e *Engine) finish(v *version, w *closedWindow, r *result, point Point, now time.Time, stored bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.keep(v, w, r, point)
+	// One from further ahead than records may be dated is of before the clock was set back.
+	if !w.Start.After(now.Add(e.opt.Windows.Future)) {
+		e.keep(v, w, r, point)
+	}
 	if !stored && len(v.closing) <= maxUnsaved {
 		return
 	}

@@ -139,6 +139,8 @@ func (o Options) withDefaults() Options {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	clock := o.Clock
+	o.Clock = func() time.Time { return clock().Round(0) } // A monotonic reading would hide that the clock was set.
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

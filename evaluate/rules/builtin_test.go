@@ -168,6 +168,7 @@ func builtinCases() []builtinCase {
 			says:   []string{"Rules of g are evaluated late"},
 		},
 		builtinCase{alert: "ModelwatchRuleFailing", severity: "critical", series: []string{self("prometheus_rule_evaluation_failures_total", `,rule_group="g"`, "0+1x100")}, says: []string{"Rules of g cannot be evaluated"}},
+		builtinCase{alert: "ModelwatchOwnMetricsMissing", severity: "critical", says: []string{"stores no metrics of its own", "was its clock set back?"}},
 		builtinCase{alert: "ModelwatchConfigurationRefused", severity: "warning", series: []string{self("modelwatch_config_last_reload_successful", "", "0")}, says: []string{"runs on an old configuration"}},
 	)
 }
@@ -195,7 +196,7 @@ func healthy() []string {
 	} {
 		out = append(out, name+host+"} "+value)
 	}
-	return append(out, `service:log_error_lines:count1m{service="shop"} 2`)
+	return append(out, `service:log_error_lines:count1m{service="shop"} 2`, itself)
 }
 
 // alerting returns the alert rules that ship inside the binary, ready to be evaluated.
@@ -267,7 +268,10 @@ func evaluated(t *testing.T, all []*engine.AlertingRule, store storage.Queryable
 	return firing
 }
 
-func stored(t *testing.T, series []string) storage.Queryable {
+// itself is that modelwatch's own figures are stored, as they are but in the incident that they are not.
+const itself = "up{" + host + "} 1"
+
+func stored(t *testing.T, series ...string) storage.Queryable {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString("load 15s\n")
@@ -294,7 +298,11 @@ func TestBuiltinAlertsFire(t *testing.T) {
 			if lasts == 0 {
 				lasts = 3 * time.Minute
 			}
-			rules, incident := alerting(t), stored(t, c.series)
+			series := c.series
+			if c.alert != "ModelwatchOwnMetricsMissing" {
+				series = append(series, itself)
+			}
+			rules, incident := alerting(t), stored(t, series...)
 			firing := evaluated(t, rules, incident, 0, lasts)
 			a := firing[c.alert+"/"+c.severity]
 			require.NotNil(t, a, "fires: %v", firing)
@@ -306,10 +314,10 @@ func TestBuiltinAlertsFire(t *testing.T) {
 			require.NotContains(t, text, "no value")
 			require.NotContains(t, text, "error expanding")
 			// Recovery, and that what it is about is gone, both resolve it.
-			require.Empty(t, evaluated(t, rules, stored(t, healthy()), lasts+evaluateEach, lasts+2*evaluateEach))
+			require.Empty(t, evaluated(t, rules, stored(t, healthy()...), lasts+evaluateEach, lasts+2*evaluateEach))
 			again := slices.DeleteFunc(alerting(t), func(r *engine.AlertingRule) bool { return r.Name() != c.alert })
 			require.NotEmpty(t, evaluated(t, again, incident, 0, lasts))
-			require.Empty(t, evaluated(t, again, stored(t, nil), lasts+evaluateEach, lasts+2*evaluateEach))
+			require.Empty(t, evaluated(t, again, stored(t, itself), lasts+evaluateEach, lasts+2*evaluateEach))
 		})
 	}
 	for _, r := range alerting(t) {
@@ -320,7 +328,7 @@ func TestBuiltinAlertsFire(t *testing.T) {
 // Nothing fires while all is well, nor where nothing is known.
 func TestBuiltinAlertsAreSilent(t *testing.T) {
 	t.Parallel()
-	for name, series := range map[string][]string{"healthy": healthy(), "absent": nil} {
-		require.Empty(t, evaluated(t, alerting(t), stored(t, series), 0, 15*time.Minute), name)
+	for name, series := range map[string][]string{"healthy": healthy(), "absent": {itself}} {
+		require.Empty(t, evaluated(t, alerting(t), stored(t, series...), 0, 15*time.Minute), name)
 	}
 }

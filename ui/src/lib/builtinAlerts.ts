@@ -232,6 +232,13 @@ export const builtinAlerts: Record<string, AlertText> = {
       '每秒有 {{value}} 批样本存储失败，多于成功的批数。请查看 modelwatch 日志中的存储错误，以及磁盘剩余空间。',
     ],
   },
+  ModelwatchOwnMetricsMissing: {
+    summary: ['modelwatch stores no metrics of its own', 'modelwatch 没有存下自身的指标'],
+    description: [
+      'Alerts on metrics cannot fire now. Look at the disk and the clock of the machine: was its clock set back? Then samples are refused until it has caught up, or until storage.tsdb.out_of_order_time_window of prometheus.yml reaches over it.',
+      '基于指标的告警现在无法触发。请查看磁盘和机器的时钟：时钟是否被往回拨过？若是，样本会被拒绝，直到时钟追上原来的时间，或 prometheus.yml 中的 storage.tsdb.out_of_order_time_window 足以覆盖这段时间。',
+    ],
+  },
   ModelwatchStorageFailing: {
     summary: ['The metrics store of modelwatch fails to write', 'modelwatch 的指标存储写入失败'],
     description: [
