@@ -299,6 +299,7 @@ func (a *App) Start() error {
 	a.background("watching the disk", a.alertWhenFull(a.guard))
 	a.background("keeping sessions", a.auth.Run)
 	a.background("bounding the heap", a.watchIngest)
+	a.background("watching the clock", a.watchClock)
 	a.remote.Start()
 	a.cleanups.add("stop sending to alertmanagers", func() error { a.remote.Stop(); return nil })
 	a.rules.Start()

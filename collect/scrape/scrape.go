@@ -79,6 +79,11 @@ type Scraper struct {
 	mu      sync.Mutex
 	started bool
 	wg      sync.WaitGroup
+
+	// applying guards what was applied last.
+	applying sync.Mutex
+	config   *config.Config
+	jobs     []*config.ScrapeConfig
 }
 
 // New makes a Scraper; it pulls nothing before Start.
@@ -141,10 +146,13 @@ func Prepare(cfg *config.Config) error {
 
 // Apply takes over the scrape configurations of cfg.
 func (s *Scraper) Apply(cfg *config.Config) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
 	jobs, err := cfg.GetScrapeConfigs()
 	if err != nil {
 		return err
 	}
+	s.config, s.jobs = cfg, jobs
 	// The scrape manager must know a job before its targets are found.
 	if err := s.manager.ApplyConfig(cfg); err != nil {
 		return fmt.Errorf("apply scrape configuration: %w", err)
@@ -155,6 +163,31 @@ func (s *Scraper) Apply(cfg *config.Config) error {
 	}
 	if err := s.discovery.ApplyConfig(targets); err != nil {
 		return fmt.Errorf("apply service discovery: %w", err)
+	}
+	return nil
+}
+
+// Restart begins every target's rhythm anew, with what was applied last. A target is scraped at the times that its first
+// scrape set, and samples carry these: after the clock was set back they would be dated ahead, and be refused, until it
+// has caught up.
+func (s *Scraper) Restart() error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if s.config == nil {
+		return nil
+	}
+	again := *s.config
+	again.ScrapeConfigFiles, again.ScrapeConfigs = nil, nil
+	for _, job := range s.jobs {
+		// A pool starts its loops anew where its job is another. A nanosecond more is: it is none in milliseconds, as
+		// which timeouts reach targets.
+		changed := *job
+		changed.ScrapeTimeout++
+		again.ScrapeConfigs = append(again.ScrapeConfigs, &changed)
+	}
+	s.config, s.jobs = &again, again.ScrapeConfigs
+	if err := s.manager.ApplyConfig(&again); err != nil {
+		return fmt.Errorf("restart scraping: %w", err)
 	}
 	return nil
 }

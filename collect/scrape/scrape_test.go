@@ -7,11 +7,17 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -106,6 +112,67 @@ func TestScrapesItselfWithoutNetwork(t *testing.T) {
 	s.Stop()
 	require.NoError(t, srv.Close())
 	<-done
+}
+
+// TestRestart begins the rhythm of all jobs anew, those of files among them as they were applied, and takes nothing else
+// for changed.
+func TestRestart(t *testing.T) {
+	var scrapes atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "n %d\n", scrapes.Add(1))
+	}))
+	defer srv.Close()
+	target := strings.TrimPrefix(srv.URL, "http://")
+	file := filepath.Join(t.TempDir(), "more.yml")
+	job := func(name string) string {
+		return fmt.Sprintf("scrape_configs: [{job_name: %s, fallback_scrape_protocol: PrometheusText0.0.4, scrape_interval: 100ms, scrape_timeout: 100ms, static_configs: [{targets: [%q]}]}]\n", name, target)
+	}
+	require.NoError(t, os.WriteFile(file, []byte(job("of_file")), 0o600))
+	cfg := load(t, job("main")+fmt.Sprintf("scrape_config_files: [%q]\n", file))
+
+	reg := prometheus.NewRegistry()
+	logger := slog.New(slog.DiscardHandler)
+	discovery, err := NewDiscovery(logger, reg)
+	require.NoError(t, err)
+	k := &kept{values: map[string]float64{}}
+	s, err := New(Options{Appendable: k, Discovery: discovery, Logger: logger, Registerer: reg})
+	require.NoError(t, err)
+	require.NoError(t, s.Restart(), "there is nothing to restart")
+	require.NoError(t, s.Apply(cfg))
+	s.Start()
+	defer s.Stop()
+	value := func(job string) float64 {
+		v, _ := k.get(fmt.Sprintf(`{__name__="n", instance=%q, job=%q}`, target, job))
+		return v
+	}
+	goesOn := func() {
+		t.Helper()
+		for _, job := range []string{"main", "of_file"} {
+			before := value(job)
+			require.Eventually(t, func() bool { return value(job) > before }, 10*time.Second, 10*time.Millisecond, job)
+		}
+	}
+	goesOn()
+	reloads := func() float64 {
+		families, err := reg.Gather()
+		require.NoError(t, err)
+		for _, f := range families {
+			if f.GetName() == "prometheus_target_scrape_pool_reloads_total" {
+				return f.GetMetric()[0].GetCounter().GetValue()
+			}
+		}
+		return -1
+	}
+	require.NoError(t, os.WriteFile(file, []byte("scrape_configs: []\n"), 0o600)) // Nobody has reloaded it.
+	for i := range 2 {
+		require.NoError(t, s.Restart())
+		require.InDelta(t, 2*(i+1), reloads(), 0, "each of the two jobs began anew")
+		goesOn()
+	}
+	for job, targets := range s.Manager().TargetsActive() {
+		require.Len(t, targets, 1)
+		require.Equal(t, "100ms", targets[0].GetValue(model.ScrapeTimeoutLabel), job)
+	}
 }
 
 type chanListener struct {

@@ -36,8 +36,7 @@ func (e *Engine) setBack(now time.Time) bool {
 	if back <= e.opt.Windows.Length {
 		return false
 	}
-	e.log.Warn("The clock was set back; what is dated after now no longer counts as the present. Metrics are refused until the clock "+
-		"has caught up, unless storage.tsdb.out_of_order_time_window of prometheus.yml reaches over it", "by", back.Round(time.Second).String())
+	e.log.Warn("The clock was set back; what is dated after now no longer counts as the present", "by", back.Round(time.Second).String())
 	return true
 }
 

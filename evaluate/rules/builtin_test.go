@@ -168,7 +168,7 @@ func builtinCases() []builtinCase {
 			says:   []string{"Rules of g are evaluated late"},
 		},
 		builtinCase{alert: "ModelwatchRuleFailing", severity: "critical", series: []string{self("prometheus_rule_evaluation_failures_total", `,rule_group="g"`, "0+1x100")}, says: []string{"Rules of g cannot be evaluated"}},
-		builtinCase{alert: "ModelwatchOwnMetricsMissing", severity: "critical", says: []string{"stores no metrics of its own", "was its clock set back?"}},
+		builtinCase{alert: "ModelwatchOwnMetricsMissing", severity: "critical", says: []string{"stores no metrics of its own", "the clock of the machine"}},
 		builtinCase{alert: "ModelwatchConfigurationRefused", severity: "warning", series: []string{self("modelwatch_config_last_reload_successful", "", "0")}, says: []string{"runs on an old configuration"}},
 	)
 }

@@ -180,19 +180,36 @@ func (g *Guard) admit(level int32, ls labels.Labels) error {
 }
 
 type guardedAppendable struct {
-	next  storage.Appendable
-	guard *Guard
-	count *batches
+	next       storage.Appendable
+	guard      *Guard
+	count      *batches
+	catchingUp func() bool
 }
 
 func (a guardedAppendable) Appender(ctx context.Context) storage.Appender {
 	level := a.guard.now()
 	app := storage.Appender(countingAppender{a.next.Appender(ctx), a.count, a.guard, level})
+	if a.catchingUp() {
+		app = lateAppender{app}
+	}
 	if level == levelFree {
 		return app
 	}
 	a.guard.refused.Inc()
 	return &pressedAppender{Appender: app, guard: a.guard, level: level}
+}
+
+// lateAppender takes samples out of order from those, too, who would rather have
+// them refused: what rules record is in order only by a clock that never went back.
+type lateAppender struct{ storage.Appender }
+
+func (a lateAppender) SetOptions(opts *storage.AppendOptions) {
+	if opts != nil && opts.DiscardOutOfOrder {
+		changed := *opts
+		changed.DiscardOutOfOrder = false
+		opts = &changed
+	}
+	a.Appender.SetOptions(opts)
 }
 
 // pressedAppender admits only the samples that may use the reserve.

@@ -9,8 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,6 +54,10 @@ type Store struct {
 	guard    *Guard
 	count    *batches
 	minBlock time.Duration
+
+	applying sync.Mutex
+	config   *config.Config // That was applied last.
+	ahead    atomic.Int64   // Unix milliseconds until which samples are out of order; zero if they are not.
 }
 
 // Open opens the store and replays its log, so that every sample that was
@@ -127,13 +134,81 @@ func (s *Store) startTime() (int64, error) {
 // Apply takes over retention, out-of-order window, exemplar size and remote
 // write and read of cfg.
 func (s *Store) Apply(cfg *config.Config) error {
-	if err := s.db.ApplyConfig(cfg); err != nil {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	s.config = cfg
+	if err := s.reach(time.Now()); err != nil {
 		return fmt.Errorf("apply storage configuration: %w", err)
 	}
 	if err := s.remote.ApplyConfig(cfg); err != nil {
 		return fmt.Errorf("apply remote write and read: %w", err)
 	}
 	return nil
+}
+
+// Ahead returns how far the newest sample is dated ahead of now; negative if it
+// is older, as it should be.
+func (s *Store) Ahead(now time.Time) time.Duration {
+	newest := s.db.Head().MaxTime()
+	if newest == math.MinInt64 { // There is none.
+		return math.MinInt64
+	}
+	return time.UnixMilli(newest).Sub(now)
+}
+
+// Reach sees to it that samples of now are taken although newer ones are there:
+// those of a clock that was ahead. Without it they would be refused, as too old,
+// until the clock has caught up. What was applied stays in force beside it.
+func (s *Store) Reach(now time.Time) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if s.config == nil {
+		return nil
+	}
+	if err := s.reach(now); err != nil {
+		return fmt.Errorf("accept samples out of order: %w", err)
+	}
+	return nil
+}
+
+// reach applies the configuration as far as now needs more. The caller holds
+// applying.
+func (s *Store) reach(now time.Time) error {
+	ahead := s.Ahead(now)
+	if err := s.db.ApplyConfig(reaching(s.config, ahead)); err != nil {
+		return err
+	}
+	s.ahead.Store(0)
+	if ahead > 0 {
+		s.ahead.Store(now.Add(ahead).UnixMilli())
+	}
+	return nil
+}
+
+// catchingUp reports whether the clock has yet to catch up with the newest sample.
+func (s *Store) catchingUp() bool {
+	until := s.ahead.Load()
+	return until != 0 && time.Now().UnixMilli() <= until
+}
+
+// reachMargin is how much older than now samples may be while the newest is ahead
+// of it.
+const reachMargin = time.Hour
+
+// reaching returns cfg with an out-of-order window that reaches from a sample so
+// far ahead to now.
+func reaching(cfg *config.Config, ahead time.Duration) *config.Config {
+	if ahead <= 0 {
+		return cfg
+	}
+	out := *cfg
+	var t config.TSDBConfig
+	if cfg.StorageConfig.TSDBConfig != nil {
+		t = *cfg.StorageConfig.TSDBConfig
+	}
+	t.OutOfOrderTimeWindow = max(t.OutOfOrderTimeWindow, (ahead + reachMargin).Milliseconds())
+	out.StorageConfig.TSDBConfig = &t
+	return &out
 }
 
 // Close flushes remote write within its deadline and closes the TSDB.
@@ -162,7 +237,7 @@ func (s *Store) Queryable() storage.SampleAndChunkQueryable { return s.fanout }
 // Appendable takes samples in, guarded against a full disk, and hands them to
 // remote write too.
 func (s *Store) Appendable() storage.Appendable {
-	return guardedAppendable{next: s.fanout, guard: s.guard, count: s.count}
+	return guardedAppendable{next: s.fanout, guard: s.guard, count: s.count, catchingUp: s.catchingUp}
 }
 
 // AppendableV2 is Appendable in the second form of Prometheus's interface.

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -77,6 +78,46 @@ func TestSamplesAreThereAfterReopening(t *testing.T) {
 	require.NoError(t, s.Close())
 	s = openStore(t, dir, nil)
 	require.Equal(t, 2, count(t, s))
+	require.NoError(t, s.Close())
+}
+
+// TestClockSetBack takes samples of now although newer ones are there, whether it is told or finds them when it starts.
+func TestClockSetBack(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, nil)
+	now := time.Now().Add(-5 * time.Hour) // Before all that the head holds by itself.
+	require.NoError(t, write(s, "a", now.Add(-time.Minute), 1))
+	require.Less(t, s.Ahead(now), time.Duration(0))
+	require.NoError(t, s.Reach(now))
+	require.NoError(t, write(s, "a", now.Add(4*time.Hour), 1))
+	require.Equal(t, 4*time.Hour, s.Ahead(now).Round(time.Second))
+	require.Error(t, write(s, "a", now, 1), "a test that cannot fail")
+	require.NoError(t, s.Reach(now))
+	require.NoError(t, write(s, "a", now, 1))
+	require.NoError(t, write(s, "b", now.Add(-50*time.Minute), 1), "a series that is new, and late")
+	require.Error(t, write(s, "a", now.Add(-2*time.Hour), 1), "older than the margin")
+	require.NoError(t, s.Apply(s.config), "a reload, at a time at which nothing is ahead")
+	require.Error(t, write(s, "a", now.Add(2*time.Minute), 1))
+	require.NoError(t, s.Close())
+
+	s = openStore(t, dir, nil)
+	require.Equal(t, 8, count(t, s))
+	require.NoError(t, write(s, "c", time.Now().Add(2*time.Hour), 1))
+	require.NoError(t, s.Close())
+	s = openStore(t, dir, nil)
+	require.NoError(t, write(s, "c", time.Now(), 1), "it was started after the clock was set")
+	// Rules ask for what is out of order to be refused.
+	record := func(at time.Time) error {
+		app := s.Appendable().Appender(t.Context())
+		app.SetOptions(&storage.AppendOptions{DiscardOutOfOrder: true})
+		if _, err := app.Append(0, labels.FromStrings("__name__", "m", "job", "c"), at.UnixMilli(), 1); err != nil {
+			return errors.Join(err, app.Rollback())
+		}
+		return app.Commit()
+	}
+	require.NoError(t, record(time.Now().Add(time.Second)))
+	s.ahead.Store(time.Now().Add(-time.Minute).UnixMilli()) // It has caught up.
+	require.ErrorIs(t, record(time.Now().Add(2*time.Second)), storage.ErrOutOfOrderSample)
 	require.NoError(t, s.Close())
 }
 

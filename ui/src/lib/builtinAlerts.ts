@@ -235,8 +235,8 @@ export const builtinAlerts: Record<string, AlertText> = {
   ModelwatchOwnMetricsMissing: {
     summary: ['modelwatch stores no metrics of its own', 'modelwatch 没有存下自身的指标'],
     description: [
-      'Alerts on metrics cannot fire now. Look at the disk and the clock of the machine: was its clock set back? Then samples are refused until it has caught up, or until storage.tsdb.out_of_order_time_window of prometheus.yml reaches over it.',
-      '基于指标的告警现在无法触发。请查看磁盘和机器的时钟：时钟是否被往回拨过？若是，样本会被拒绝，直到时钟追上原来的时间，或 prometheus.yml 中的 storage.tsdb.out_of_order_time_window 足以覆盖这段时间。',
+      "Alerts on metrics cannot fire now. Look at modelwatch's log for errors of component=scrape and component=tsdb, at the disk, and at the clock of the machine.",
+      '基于指标的告警现在无法触发。请查看 modelwatch 日志中 component=scrape 和 component=tsdb 的错误、磁盘，以及机器的时钟。',
     ],
   },
   ModelwatchStorageFailing: {
