@@ -37,6 +37,10 @@ var resourceQueries = map[string]string{
 // or the last scrape where they are rarer: one that fails alone is no outage.
 const upQuery = `max_over_time(up[1m]) or up`
 
+// processQuery tells of each service that is watched by its processes whether any
+// ran in the last minute.
+const processQuery = `max by (service) (max_over_time(modelwatch_process_up{job="modelwatch"}[1m]))`
+
 // availabilityQuery gives the share of the known time in which services were
 // not down, over a span: status 1 is unknown and counts neither way, 3 is down.
 const availabilityQuery = `avg by (service) (avg_over_time(((modelwatch_status{job="modelwatch",layer="service"} != 1) < bool 3)[%s:%s]))`
@@ -92,7 +96,7 @@ func (f *facts) readResources(ctx context.Context) {
 }
 
 // readTargets takes scrapes for probes of the service that the label service of a
-// target names, or else its job.
+// target names, or else its job, and the processes by which a service is watched.
 func (f *facts) readTargets(ctx context.Context) {
 	reasons := map[[2]string]string{} // Of the last scrape, by job and instance.
 	for _, targets := range f.app.scraper.Manager().TargetsActive() {
@@ -107,6 +111,12 @@ func (f *facts) readTargets(ctx context.Context) {
 		job, instance := s.Metric.Get("job"), s.Metric.Get("instance")
 		probes = append(probes, status.Probe{
 			Service: cmp.Or(s.Metric.Get("service"), job), Target: instance, Up: s.F > 0, Reason: reasons[[2]string{job, instance}], At: time.Now(),
+		})
+	}
+	for _, s := range f.ask(ctx, processQuery) {
+		service := s.Metric.Get("service")
+		probes = append(probes, status.Probe{
+			Service: service, Target: "a process", Up: s.F > 0, Says: fmt.Sprintf("No process of %s runs.", service), At: time.Now(),
 		})
 	}
 	f.probes.Store(&probes)

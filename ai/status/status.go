@@ -90,7 +90,8 @@ func (e *Evidence) note(layer ai.Layer, texts ...string) {
 	e.Notes[layer] = append(e.Notes[layer], texts...)
 }
 
-// Probe is one look at a service from outside, such as a scrape.
+// Probe is one look at a service from outside, such as a scrape, or whether its
+// processes run.
 type Probe struct {
 	Service string
 	// Target says what was looked at, such as a URL.
@@ -98,7 +99,10 @@ type Probe struct {
 	Up     bool
 	// Reason says why it is not up.
 	Reason string
-	At     time.Time
+	// Says is the sentence for when it is not up, of a probe that does not ask Target
+	// for an answer.
+	Says string
+	At   time.Time
 }
 
 // Input is all that statuses are made from.
@@ -345,7 +349,7 @@ const shownProbes = 3
 // fail, and degraded if some do. Probes that answer do not make it healthy: that a
 // process answers does not say that it serves.
 func withProbes(st ai.Status, in Input, o Options) ai.Status {
-	fresh := 0
+	fresh, answers := 0, false
 	var failed []string
 	var stalest *Probe // One is enough to say.
 	for i := range in.Probes {
@@ -358,8 +362,10 @@ func withProbes(st ai.Status, in Input, o Options) ai.Status {
 			continue
 		}
 		fresh++
+		answers = answers || p.Up && p.Says == ""
 		if !p.Up {
-			failed = append(failed, fmt.Sprintf("%s does not answer: %s.", cmp.Or(p.Target, "The service"), cmp.Or(strings.TrimSuffix(p.Reason, "."), "no reason given")))
+			failed = append(failed, cmp.Or(p.Says,
+				fmt.Sprintf("%s does not answer: %s.", cmp.Or(p.Target, "The service"), cmp.Or(strings.TrimSuffix(p.Reason, "."), "no reason given"))))
 		}
 	}
 	switch {
@@ -367,7 +373,7 @@ func withProbes(st ai.Status, in Input, o Options) ai.Status {
 		st.Health = ai.Down
 	case len(failed) > 0:
 		st.Health = ai.Worst(st.Health, ai.Degraded)
-	case fresh > 0 && st.Health == ai.Unknown:
+	case answers && st.Health == ai.Unknown:
 		st.Reasons = append(st.Reasons, "It answers when it is looked at from outside.")
 	}
 	if more := len(failed) - shownProbes; more > 0 {

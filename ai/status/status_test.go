@@ -110,6 +110,10 @@ func parse(t *testing.T, in *Input, line string) {
 		in.Probes = append(in.Probes, Probe{
 			Service: fields[1], Target: fields[2], Up: fields[3] == "up", At: clock(t, options["at"]), Reason: rest(5),
 		})
+	case "process":
+		in.Probes = append(in.Probes, Probe{
+			Service: fields[1], Up: fields[2] == "up", At: clock(t, options["at"]), Says: "No process of " + fields[1] + " runs.",
+		})
 	case "reading":
 		x, err := strconv.ParseFloat(fields[4], 64)
 		require.NoError(t, err)

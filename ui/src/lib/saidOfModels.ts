@@ -111,6 +111,7 @@ export const phrases: Phrase[] = [
   ['No model of {x} is known yet.', '尚不知道 {x} 的任何模型。'],
   ['The service does not answer: {r}.', '服务没有应答：{r}。'],
   ['The host does not answer.', '主机没有应答。'],
+  ['No process of {x} runs.', '{x} 没有进程在运行。'],
   ['{x} does not answer: {r}.', '{x} 没有应答：{r}。'],
   ['no reason given', '未说明原因'],
   ['It answers when it is looked at from outside.', '从外部查看时它有应答。'],
