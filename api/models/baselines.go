@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/modelwatch/modelwatch/ai"
 )
@@ -145,8 +146,31 @@ func (h *handler) export(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": r.PathValue("id") + ".json"}))
+	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": exportName(text, r.PathValue("id"))}))
 	write(w, http.StatusOK, text)
+}
+
+// exportName names the file of an exported baseline by what it is of, so that people
+// can tell several apart; by its id where the document does not say.
+func exportName(document []byte, id string) string {
+	var b struct {
+		Key    ai.Key `json:"key"`
+		Number int    `json:"number"`
+	}
+	if err := json.Unmarshal(document, &b); err != nil || b.Key.Model == "" || b.Number == 0 {
+		return id + ".json"
+	}
+	plain := func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-", r) {
+			return r
+		}
+		return '_'
+	}
+	name := strings.Map(plain, b.Key.Model)
+	if b.Key.Version != "" {
+		name += "-" + strings.Map(plain, b.Key.Version)
+	}
+	return fmt.Sprintf("%s-baseline-%d.json", name, b.Number)
 }
 
 // create makes a baseline of the body: rows, a range of time, or an exported document.

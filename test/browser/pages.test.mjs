@@ -377,6 +377,56 @@ test('a baseline is made of a CSV and of a Parquet file; a file that cannot be r
   await tab.close();
 });
 
+test('a file on its way is cancelled by its button alone, and a baseline is exported and imported', async () => {
+  const tab = await browser.open();
+  await tab.go('/services/shop?tab=baselines&version=v2');
+  const table = tab.page.getByRole('table', { name: 'Baselines' });
+  await table.getByRole('row').nth(1).waitFor();
+  const open = async () => {
+    await tab.page.getByRole('button', { name: 'New baseline' }).click();
+    const form = tab.page.getByRole('dialog');
+    await form.getByText('From a file').click();
+    return form;
+  };
+  const before = (await server.get('/ai/v1/baselines?model=ranker&version=v2')).baselines.length;
+  let held;
+  await tab.page.route('**/ai/v1/baselines?*activate*', (r) => {
+    held = r;
+  });
+  let form = await open();
+  await form.locator('input[type=file]').setInputFiles({ name: 'a.csv', mimeType: '', buffer: Buffer.from('age\n1\n') });
+  await form.getByRole('button', { name: 'Make baseline' }).click();
+  await form.getByText('Sending: 0%').waitFor();
+  await tab.clean();
+  // Neither a click beside the form nor Escape ends it.
+  await tab.page.mouse.click(5, 400);
+  await tab.page.keyboard.press('Escape');
+  await form.getByText('Sending: 0%').waitFor();
+  await form.getByRole('button', { name: 'Cancel' }).click();
+  await form.getByText('Cancelled.').waitFor();
+  await held.abort().catch(() => {}); // It is gone.
+  await tab.page.unroute('**/ai/v1/baselines?*activate*');
+  await tab.page.keyboard.press('Escape');
+  await form.waitFor({ state: 'detached' });
+  assert.equal((await server.get('/ai/v1/baselines?model=ranker&version=v2')).baselines.length, before);
+
+  const [file] = await Promise.all([tab.page.waitForEvent('download'), table.getByRole('link', { name: 'Export' }).last().click()]);
+  assert.equal(file.suggestedFilename(), 'ranker-v2-baseline-1.json');
+  form = await open();
+  await form.locator('input[type=file]').setInputFiles({ name: file.suggestedFilename(), mimeType: '', buffer: readFileSync(await file.path()) });
+  await form.getByText('brings its own note').waitFor();
+  assert.equal(await form.getByLabel('Note').count(), 0);
+  await tab.clean();
+  await form.getByRole('button', { name: 'Make baseline' }).click();
+  await form.waitFor({ state: 'detached' });
+  await until('the baseline that was imported', async () => {
+    const { baselines } = await server.get('/ai/v1/baselines?model=ranker&version=v2');
+    return baselines.length === before + 1 && baselines.some((b) => b.active && b.confirmed && b.source === 'auto');
+  });
+  await tab.clean();
+  await tab.close();
+});
+
 test('a service that has only just come says what its charts wait for, and offers a range that fits', async () => {
   const record = { service: 'young', model: 'm', model_version: 'v1', timestamp: new Date().toISOString(), duration_seconds: 0.1, status_code: 200, features: { a: 1 }, prediction: 'x' };
   const answer = await fetch(`${server.url}/ai/v1/inferences`, {

@@ -20,6 +20,7 @@ export default function Baselines({ subject }: TabProps) {
   const t = useWords(serviceWords);
   const query = useBaselines(subject.service, subject.model, subject.version);
   const [opened, { open, close }] = useDisclosure();
+  const [busy, setBusy] = useState(false);
   return (
     <>
       <Panel
@@ -49,9 +50,12 @@ export default function Baselines({ subject }: TabProps) {
         onClose={close}
         title={t.newBaseline}
         size={520}
+        closeOnClickOutside={!busy}
+        closeOnEscape={!busy}
+        withCloseButton={!busy}
         closeButtonProps={{ 'aria-label': t.closeFeature }}
       >
-        <NewBaseline subject={subject} close={close} />
+        <NewBaseline subject={subject} close={close} onBusy={setBusy} />
       </Modal>
     </>
   );
@@ -64,7 +68,7 @@ function noteOf(b: BaselineInfo, f: Formats): string {
     .split('; ')
     .filter((part) => !(b.from && b.to && /^[\d:TZ-]+ to [\d:TZ-]+$/.test(part)))
     .map((part) => sayOfModels(part, f))
-    .join('; ');
+    .join(f.locale === 'en' ? '; ' : '；');
 }
 
 function Table({ list }: { list: BaselineInfo[] }) {
@@ -130,7 +134,7 @@ function Table({ list }: { list: BaselineInfo[] }) {
           {
             id: 'actions',
             title: <span className="mw-hidden">{t.actions}</span>,
-            width: '15rem',
+            width: '17.5rem',
             cell: (b) => (
               <Group gap={4} justify="flex-end">
                 {!b.confirmed && (

@@ -10,8 +10,18 @@ import { useWords } from '../../lib/words';
 import type { Subject } from './subject';
 import { serviceWords } from './words';
 
+/** The largest file that the server takes, in bytes. */
+const most = 2 ** 31;
+
+interface Props {
+  subject: Subject;
+  close: () => void;
+  /** Told whether something is being sent, which must not end because of a click beside the form. */
+  onBusy: (busy: boolean) => void;
+}
+
 /** NewBaseline makes a baseline of the page's time range or of a file, with progress, and can be cancelled. */
-export function NewBaseline({ subject, close }: { subject: Subject; close: () => void }) {
+export function NewBaseline({ subject, close, onBusy }: Props) {
   const t = useWords(serviceWords);
   const f = useFormat();
   const client = useQueryClient();
@@ -23,17 +33,23 @@ export function NewBaseline({ subject, close }: { subject: Subject; close: () =>
   const [activate, setActivate] = useState(true);
   const [share, setShare] = useState<number | null>(null);
   const [error, setError] = useState<unknown>(null);
+  const [cancelled, setCancelled] = useState(false);
   const running = useRef<AbortController>(null);
   useEffect(() => () => running.current?.abort(), []);
 
-  const badFile = file !== null && typeOf(file.name) === undefined;
-  const table = file !== null && typeOf(file.name) !== 'application/json';
+  const badFile =
+    file !== null &&
+    ((typeOf(file.name) === undefined && t.badFile) || (file.size > most && t.largeFile(f.bytes(most))) || false);
+  const exported = kind === 'file' && file !== null && typeOf(file.name) === 'application/json';
+  const table = file !== null && !exported;
   const ready = share === null && (kind === 'range' || (file !== null && !badFile));
   const make = async () => {
     const stop = new AbortController();
     running.current = stop;
     setError(null);
+    setCancelled(false);
     setShare(0);
+    onBusy(true);
     try {
       const made = await createBaseline(
         {
@@ -51,9 +67,13 @@ export function NewBaseline({ subject, close }: { subject: Subject; close: () =>
       await client.invalidateQueries();
       close();
     } catch (err) {
-      if (!(err instanceof DOMException && err.name === 'AbortError')) setError(err);
+      if (err instanceof DOMException && err.name === 'AbortError') {
+        setCancelled(true);
+        void client.invalidateQueries(); // It may have been made at that moment.
+      } else setError(err);
     } finally {
       setShare(null);
+      onBusy(false);
     }
   };
   return (
@@ -76,7 +96,7 @@ export function NewBaseline({ subject, close }: { subject: Subject; close: () =>
             value={file}
             onChange={setFile}
             accept=".csv,.ndjson,.jsonl,.parquet,.json"
-            error={badFile ? t.badFile : undefined}
+            error={badFile || undefined}
           />
           {table && (
             <>
@@ -101,7 +121,13 @@ export function NewBaseline({ subject, close }: { subject: Subject; close: () =>
           )}
         </>
       )}
-      <TextInput label={t.note} value={note} onChange={(e) => setNote(e.currentTarget.value)} />
+      {exported ? (
+        <Text size="sm" c="dimmed">
+          {t.exportedFile}
+        </Text>
+      ) : (
+        <TextInput label={t.note} value={note} onChange={(e) => setNote(e.currentTarget.value)} />
+      )}
       <Checkbox
         size="xs"
         label={t.useAtOnce}
@@ -112,9 +138,14 @@ export function NewBaseline({ subject, close }: { subject: Subject; close: () =>
         <div role="status">
           <Progress value={kind === 'range' || share === 1 ? 100 : share * 100} animated striped aria-label={t.make} />
           <Text size="xs" mt={4}>
-            {kind === 'range' || share === 1 ? t.reading : t.sending(f.ratio(share))}
+            {kind === 'range' || share === 1 ? t.reading : t.sending(f.ratio(Math.floor(share * 100) / 100))}
           </Text>
         </div>
+      )}
+      {cancelled && share === null && (
+        <Text size="sm" role="status">
+          {t.makingCancelled}
+        </Text>
       )}
       {error !== null && <ErrorBox error={error} />}
       <Group justify="flex-end" gap="xs">
