@@ -104,12 +104,12 @@ func (b *body) read(q *http.Request, limit int64, hold func(int64) error) error 
 	if expect <= 0 || expect > limit {
 		expect = min(limit, 64<<10)
 	}
-	if cap(b.data) < int(expect)+512 {
-		b.data = make([]byte, 0, expect+512)
-	}
-	held := int64(cap(b.data))
-	if err := hold(held); err != nil {
+	need := max(int64(cap(b.data)), expect+512)
+	if err := hold(need); err != nil {
 		return err
+	}
+	if int64(cap(b.data)) < need {
+		b.data = make([]byte, 0, need)
 	}
 	for {
 		n, err := r.Read(b.data[len(b.data):cap(b.data)])

@@ -59,10 +59,12 @@ type chunks struct {
 	out     *outcome
 	arrival time.Time
 
-	n   int
-	wg  sync.WaitGroup
-	mu  sync.Mutex
-	err error // The first one: the others say the same.
+	n  int
+	wg sync.WaitGroup
+	// room is for the chunks with the sink: decoding waits for them, and does not pile up what is decoded.
+	room chan struct{}
+	mu   sync.Mutex
+	err  error // The first one: the others say the same.
 	// kept is the number of records in chunks that were stored.
 	kept int
 }
@@ -111,7 +113,15 @@ func (c *chunks) send(d *decode.Decoder) {
 	}
 	c.n++
 	size := len(b.Records) + len(b.Labels) // The sink has them from then on.
+	select {
+	case c.room <- struct{}{}:
+	default: // Others may decode meanwhile.
+		<-c.r.slots
+		c.room <- struct{}{}
+		c.r.slots <- struct{}{}
+	}
 	c.wg.Go(func() {
+		defer func() { <-c.room }()
 		duplicate, err := c.r.o.Sink.Append(c.ctx, b)
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -123,6 +133,9 @@ func (c *chunks) send(d *decode.Decoder) {
 		}
 	})
 }
+
+// chunksAtOnce is how many chunks of one request the sink has at a time.
+const chunksAtOnce = 2
 
 // refuse is the answer to a request of which nothing can be read.
 func refuse(text string) error { return &problem{status: http.StatusBadRequest, text: text} }

@@ -33,7 +33,6 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,8 +77,11 @@ type Options struct {
 	// MaxBody is the largest request in bytes, after decompression; default 32 MiB.
 	MaxBody int64
 	// MaxInFlight bounds the bytes of all requests being read or stored, after
-	// decompression; default 128 MiB. Beyond it, requests are answered with 429.
+	// decompression; default 64 MiB, or MaxBody if that is more. Beyond it, a request
+	// waits for MaxWait (default one second) before it is read, and is then answered
+	// with 429.
 	MaxInFlight int64
+	MaxWait     time.Duration
 	// ChunkRecords is how many records are stored together at most; default 8,192.
 	ChunkRecords int
 	// MaxNamed is how many rejected records an answer names; default 1,000.
@@ -101,7 +103,7 @@ type Receiver struct {
 	metrics  *metrics
 	decoders chan *decode.Decoder // Idle ones.
 	bodies   sync.Pool
-	flying   atomic.Int64
+	flight   *flight
 	slots    chan struct{} // One for each request being decoded.
 }
 
@@ -111,7 +113,8 @@ func New(o Options) (*Receiver, error) {
 		return nil, errors.New("inference receiver: no sink")
 	}
 	set(&o.MaxBody, 32<<20)
-	set(&o.MaxInFlight, 128<<20)
+	set(&o.MaxInFlight, max(64<<20, o.MaxBody))
+	set(&o.MaxWait, time.Second)
 	set(&o.ChunkRecords, 8192)
 	set(&o.MaxNamed, 1000)
 	set(&o.Future, 10*time.Minute)
@@ -125,7 +128,7 @@ func New(o Options) (*Receiver, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Receiver{o: o, decoders: make(chan *decode.Decoder, 8), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
+	r := &Receiver{o: o, decoders: make(chan *decode.Decoder, 8), flight: newFlight(o.MaxInFlight, o.MaxWait), slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
 	r.bodies.New = func() any { return new(body) }
 	var err error
 	if r.metrics, err = newMetrics(r, o.Registerer); err != nil {
@@ -231,20 +234,17 @@ func (r *Receiver) receive(w http.ResponseWriter, q *http.Request, kind decode.K
 	b := r.bodies.Get().(*body)
 	held := int64(0)
 	defer func() {
-		r.flying.Add(-held)
-		if cap(b.data) <= 4<<20 {
+		r.flight.release(held)
+		if b != nil && cap(b.data) <= maxKept {
 			r.bodies.Put(b)
 		}
 	}()
 	hold := func(n int64) error {
-		held += n
-		if total := r.flying.Add(n); total > r.o.MaxInFlight && total > held {
-			return &problem{
-				status: http.StatusTooManyRequests, after: time.Second,
-				text: fmt.Sprintf("overloaded: %d MiB of requests are being received already", (total-held)>>20),
-			}
+		err := r.flight.hold(q.Context(), held, n)
+		if err == nil {
+			held += n
 		}
-		return nil
+		return err
 	}
 	if err := b.read(q, r.o.MaxBody, hold); err != nil {
 		return nil, err
@@ -257,6 +257,9 @@ func (r *Receiver) receive(w http.ResponseWriter, q *http.Request, kind decode.K
 	}
 	out, wait, err := r.store(q.Context(), b.data, form, kind, id)
 	<-r.slots
+	if cap(b.data) > maxKept {
+		b = nil // Nothing points into it, and the sink may take a while.
+	}
 	if werr := wait(); err == nil {
 		err = werr
 	}
@@ -268,10 +271,10 @@ func (r *Receiver) receive(w http.ResponseWriter, q *http.Request, kind decode.K
 }
 
 // store decodes a body and hands it to the sink in chunks. wait returns when
-// all of them are durable, and must be called in any case.
+// all of them are durable, and must be called in any case. The caller has a slot.
 func (r *Receiver) store(ctx context.Context, data []byte, form form, kind decode.Kind, id string) (*outcome, func() error, error) {
 	out := &outcome{}
-	c := &chunks{r: r, ctx: ctx, id: id, kind: kind, out: out, arrival: r.o.Now()}
+	c := &chunks{r: r, ctx: ctx, id: id, kind: kind, out: out, arrival: r.o.Now(), room: make(chan struct{}, chunksAtOnce)}
 	var err error
 	switch form {
 	case formLines:
@@ -295,6 +298,9 @@ func (r *Receiver) decoder(arrival time.Time) *decode.Decoder {
 	d.Reset(decode.Limits{Arrival: arrival, Future: r.o.Future, Age: r.o.Retention})
 	return d
 }
+
+// maxKept is the size in bytes beyond which a body is not kept.
+const maxKept = 4 << 20
 
 // maxIdle is the size in bytes beyond which a decoder is not kept.
 const maxIdle = 24 << 20

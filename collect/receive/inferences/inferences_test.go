@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -275,22 +276,97 @@ func TestTooLarge(t *testing.T) {
 		require.Contains(t, w.Body.String(), "1024 bytes")
 	}
 	require.Empty(t, sink.records, "nothing of a request that is refused is kept")
-	require.Zero(t, r.flying.Load())
+	require.Zero(t, r.flight.held())
 }
 
 func TestOverload(t *testing.T) {
 	sink := &memory{block: make(chan struct{})}
-	r := receiver(t, sink, func(o *Options) { o.MaxBody, o.MaxInFlight = 64<<10, 64<<10 })
+	r := receiver(t, sink, func(o *Options) { o.MaxBody, o.MaxInFlight, o.MaxWait = 64<<10, 64<<10, 10*time.Millisecond })
 	done := make(chan int)
 	body := strings.Repeat(" ", 40<<10) + `{"model":"m"}`
 	go func() { done <- post(t, r, "/ai/v1/inferences", "application/x-ndjson", strings.NewReader(body)).Code }()
-	require.Eventually(t, func() bool { return r.flying.Load() > 0 }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return r.flight.held() > 0 }, 5*time.Second, time.Millisecond)
 	w := post(t, r, "/ai/v1/inferences", "application/x-ndjson", strings.NewReader(body))
 	require.Equal(t, 429, w.Code)
 	require.Equal(t, "1", w.Header().Get("Retry-After"))
 	close(sink.block)
 	require.Equal(t, 202, <-done)
-	require.Zero(t, r.flying.Load())
+	require.Zero(t, r.flight.held())
+}
+
+// Who finds no room waits for it with the body unread.
+func TestOverloadWaits(t *testing.T) {
+	sink := &memory{block: make(chan struct{})}
+	r := receiver(t, sink, func(o *Options) { o.MaxBody, o.MaxInFlight, o.MaxWait = 64<<10, 64<<10, time.Minute })
+	body := strings.Repeat(" ", 40<<10) + `{"model":"m"}`
+	done := make(chan int, 2)
+	go func() { done <- post(t, r, "/ai/v1/inferences", "application/x-ndjson", strings.NewReader(body)).Code }()
+	require.Eventually(t, func() bool { return r.flight.held() > 0 }, 5*time.Second, time.Millisecond)
+	held := r.flight.held()
+	second, writer := io.Pipe()
+	read := make(chan struct{})
+	go func() {
+		_, _ = writer.Write([]byte(body)) // Returns when it was read, or the reader is gone.
+		close(read)
+		_ = writer.Close()
+	}()
+	q := httptest.NewRequest(http.MethodPost, "/ai/v1/inferences", second)
+	q.Header.Set("Content-Type", "application/x-ndjson")
+	q.ContentLength = int64(len(body))
+	go func() {
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, q)
+		done <- w.Code
+	}()
+	select {
+	case <-read:
+		t.Fatal("read before there was room")
+	case <-time.After(50 * time.Millisecond):
+	}
+	require.Equal(t, held, r.flight.held())
+	close(sink.block)
+	require.Equal(t, 202, <-done)
+	require.Equal(t, 202, <-done)
+	require.Zero(t, r.flight.held())
+}
+
+// slow is a sink that takes batches only once it may.
+type slow struct {
+	has atomic.Int64
+	may chan struct{}
+}
+
+func (s *slow) Append(_ context.Context, b Batch) (bool, error) {
+	s.has.Add(1)
+	<-s.may
+	b.Release()
+	return false, nil
+}
+
+// What is decoded does not pile up before a slow sink, and does not keep others from it.
+func TestSlowSink(t *testing.T) {
+	sink := &slow{may: make(chan struct{})}
+	r := receiver(t, sink, func(o *Options) { o.ChunkRecords = 10 })
+	large := cap(r.slots)
+	done := make(chan int, large+1)
+	send := func(records int) {
+		body := strings.Repeat(`{"model":"m"}`+"\n", records)
+		done <- post(t, r, "/ai/v1/inferences", "application/x-ndjson", strings.NewReader(body)).Code
+	}
+	for range large {
+		go send(95)
+	}
+	has := func(n int) func() bool { return func() bool { return sink.has.Load() == int64(n) } }
+	require.Eventually(t, has(large*chunksAtOnce), 5*time.Second, time.Millisecond)
+	go send(1)
+	require.Eventually(t, has(large*chunksAtOnce+1), 5*time.Second, time.Millisecond)
+	require.Never(t, func() bool { return sink.has.Load() > int64(large*chunksAtOnce+1) }, 50*time.Millisecond, 5*time.Millisecond)
+	close(sink.may)
+	for range large + 1 {
+		require.Equal(t, 202, <-done)
+	}
+	require.Equal(t, int64(large*10+1), sink.has.Load())
+	require.Empty(t, r.slots)
 }
 
 type refusal struct{ error }

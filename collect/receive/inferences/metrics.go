@@ -42,7 +42,7 @@ func newMetrics(r *Receiver, reg prometheus.Registerer) (*metrics, error) {
 		m.requests, m.accepted, m.rejected, m.bytes,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "modelwatch_receive_inference_in_flight_bytes", Help: "Memory held by requests with inferences being received.",
-		}, func() float64 { return float64(r.flying.Load()) }),
+		}, func() float64 { return float64(r.flight.held()) }),
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
