@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,7 +68,8 @@ func TestHostOfAContainer(t *testing.T) {
 	write(t, dir, "modelwatch.yml", fmt.Sprintf(conf, "host"))
 	status, body := s.post("/-/reload", "", "")
 	require.Equal(t, http.StatusOK, status, body)
-	require.Contains(t, s.out.String(), `msg="A changed setting takes effect at the next start" section=collect`)
+	const waits = `msg="A changed setting takes effect at the next start" section=collect`
+	require.Eventually(t, func() bool { return strings.Contains(s.out.String(), waits) }, 5*time.Second, 10*time.Millisecond)
 	require.Equal(t, "41.5", value("node_load1"))
 	write(t, dir, "modelwatch.yml", fmt.Sprintf(conf, "elsewhere"))
 	status, body = s.post("/-/reload", "", "")
