@@ -16,11 +16,14 @@ const folder = (path: string) =>
 const literals = (text: string) =>
   [
     ...text
+      .replaceAll(/'(?:\\.|[^'\\\n])'/g, '')
       .replaceAll(/"\s*\+\s*Hidden\s*\+\s*"/g, '<secret>')
       .replaceAll(/\bHidden\s*\+\s*"/g, '"<secret>')
       .replaceAll(/"\s*\+\s*\n?\s*"/g, '')
-      .matchAll(/"((?:[^"\\\n]|\\.)+)"|`([^`\n]+)`/g),
-  ].map((m) => (m[1] ?? m[2] ?? '').replaceAll('\\"', '"').replaceAll('%%', '%'));
+      .matchAll(/"((?:[^"\\\n]|\\.)*)"|`([^`\n]+)`/g),
+  ]
+    .map((m) => (m[1] ?? m[2] ?? '').replaceAll('\\"', '"').replaceAll('%%', '%'))
+    .filter(Boolean);
 
 const skeleton = (text: string) =>
   text
@@ -39,6 +42,7 @@ const all = literals(
     'notify/',
     'api/files/',
     'api/models/',
+    'api/auth/',
     'store/inferences/',
   ]
     .map(folder)
@@ -95,6 +99,11 @@ test.each([
     'shop/ranker@v1 has no baseline in use: give a span by baseline_since and baseline_until',
     'shop/ranker@v1 没有使用中的基线：请选择与此前的一段时间对照',
   ],
+  [
+    'the expression gives a range vector, and a rule needs a vector or a number',
+    '表达式的结果是区间向量，而规则需要瞬时向量或数字',
+  ],
+  ['password: the password is not UTF-8', 'password：密码不是 UTF-8'],
   ['web.auth.session_idle: cannot be read: no', 'web.auth.session_idle：无法读取：no'],
   ['this file is not edited here: not a text in UTF-8', '此文件不在这里编辑：不是 UTF-8 文本'],
   ['1:7: parse error: unexpected end of input', '1:7: parse error: unexpected end of input'],

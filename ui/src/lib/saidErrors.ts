@@ -4,7 +4,7 @@ import { type Phrase, sayer } from './said';
 
 export const phrases: Phrase[] = [
   // Previews.
-  ['the expression gives a {x}, and a rule needs a vector or a number', '表达式的结果为 {x}，而规则需要向量或数字'],
+  ['the expression gives a {k}, and a rule needs a vector or a number', '表达式的结果是{k}，而规则需要瞬时向量或数字'],
   [
     'LogQL is answered by a Loki elsewhere, so rules of it cannot be previewed',
     'LogQL 由别处的 Loki 应答，因此无法预览其规则',
@@ -90,7 +90,7 @@ export const phrases: Phrase[] = [
   ['give each job a name of its own', '请给每个任务各自的名称'],
   [
     'add a receiver of this name under receivers, or mend the name in the route',
-    '请在 receivers 下添加此名称的接收方，或改正路由中的名称',
+    '请在 receivers 下添加此名称的接收器，或改正路由中的名称',
   ],
   [
     'check the path; relative paths are taken from the directory of the file that names them',
@@ -106,7 +106,7 @@ export const phrases: Phrase[] = [
   ],
   [
     'set smtp_smarthost under global, or smarthost in the receiver',
-    '请在 global 下设置 smtp_smarthost，或在接收方中设置 smarthost',
+    '请在 global 下设置 smtp_smarthost，或在接收器中设置 smarthost',
   ],
   ['try the expression at /api/v1/parse_query', '可在 /api/v1/parse_query 试验该表达式'],
   ["templates are written in Go's template language", '模板用 Go 的模板语言书写'],
@@ -152,8 +152,8 @@ export const phrases: Phrase[] = [
   ['for both, write {{ printf "%.2f" $value }}', '要两者都接受，请写 {{ printf "%.2f" $value }}'],
 
   // Routes and receivers.
-  ['no route leads to receiver {x}', '没有路由通向接收方 {x}'],
-  ['receiver {x} cannot be built, but no route leads to it: {x2}', '接收方 {x} 无法建立，但没有路由通向它：{x2}'],
+  ['no route leads to receiver {x}', '没有路由通向接收器 {x}'],
+  ['receiver {x} cannot be built, but no route leads to it: {x2}', '接收器 {x} 无法建立，但没有路由通向它：{x2}'],
   [
     'route {x}: repeat_interval {x2} is longer than notifications are remembered ({x3}), so they may repeat earlier',
     '路由 {x}：repeat_interval {x2} 长于通知的保留时间（{x3}），因此可能更早重复',
@@ -170,7 +170,7 @@ export const phrases: Phrase[] = [
   ['event_recorder is ignored: it needs the feature {x}', 'event_recorder 被忽略：它需要功能 {x}'],
   [
     'the receiver has no integrations, so nobody is told; its notifications are only recorded',
-    '该接收方没有任何集成，因此不会通知任何人；其通知只作记录',
+    '该接收器没有任何集成，因此不会通知任何人；其通知只作记录',
   ],
 
   // Baselines.
@@ -233,7 +233,59 @@ export const phrases: Phrase[] = [
   ['a sample of {n} rows of {n2} has none: raise rows', '从 {n2} 行中抽取 {n} 行样本，结果一行也没有：请增加行数'],
   ['raw inferences are not kept: they are turned off in the configuration', '没有保留单次推理：配置中已将其关闭'],
   ['nobody waits for the answer any more', '已经没有人在等待答复'],
+
+  // Users, sessions and tokens. A field may stand before them.
+  ['this did not work: see the log of modelwatch', '操作未成功：请查看 modelwatch 的日志'],
+  [
+    'not done, since the audit log cannot be written: see the log of modelwatch',
+    '未执行，因为审计日志无法写入：请查看 modelwatch 的日志',
+  ],
+  ['the credentials could not be checked: see the log of modelwatch', '无法核对凭据：请查看 modelwatch 的日志'],
+  ['too many log-ins at once: try again in a moment', '同时登录的人太多：请稍后再试'],
+  ['too many attempts: try again in {n} s', '尝试次数太多：请 {n} 秒后再试'],
+  ['the session has ended: log in again', '会话已结束：请重新登录'],
+  ['the password is longer than {n} bytes', '密码超过 {n} 字节'],
+  ['the password is not UTF-8', '密码不是 UTF-8'],
+  ['the password needs at least {n} characters: a few words will do', '密码至少需要 {n} 个字符：几个词即可'],
+  ['the password is little more than the name of the user', '密码与用户名相差无几'],
+  ['the password has fewer than 5 different characters', '密码中不同的字符少于 5 个'],
+  ['current: this is not your password', '当前密码不正确'],
+  ['new: it is the password that you have', '新密码与现有密码相同'],
+  ['you have no such session', '您没有这样的会话'],
+  ['there is no such user', '没有这个用户'],
+  ['there is no such token', '没有这个令牌'],
+  ['there is a user {x} already', '已有用户 {x}'],
+  ['there is a token {x} already: revoke it first, or choose another name', '已有令牌 {x}：请先撤销它，或换一个名称'],
+  ['there are {n} users, the most that are kept: delete some first', '已有 {n} 个用户，达到上限：请先删除一些'],
+  ['there are {n} tokens, the most that are kept: revoke some first', '已有 {n} 个令牌，达到上限：请先撤销一些'],
+  ['{x} is the last admin with a password: make another one first', '{x} 是最后一个有密码的管理员：请先创建另一个'],
+  [
+    'the role of {x} comes from OpenID Connect at each log-in: change the groups there, or web.auth.oidc.roles',
+    '{x} 的角色在每次登录时取自 OpenID Connect：请在那里修改组，或修改 web.auth.oidc.roles',
+  ],
+  ['{x} logs in by OpenID Connect and has no password here', '{x} 通过 OpenID Connect 登录，在这里没有密码'],
+  [
+    'your password is kept where you log in by OpenID Connect: change it there',
+    '您的密码保存在 OpenID Connect 的登录处：请在那里修改',
+  ],
+  ['name: it is empty, or begins or ends with a space', '名称为空，或以空格开头或结尾'],
+  ['name: it is longer than {n} bytes', '名称超过 {n} 字节'],
+  ['name: it is not UTF-8', '名称不是 UTF-8'],
+  ['name: basic auth allows no colon in it', '名称不得含有冒号：基本认证不允许'],
+  ['name: it has characters that cannot be seen', '名称含有不可见的字符'],
+  [
+    'ttl: {x} is not a duration of at most 10y: write it as 90d or 12h, or never',
+    '有效期：{x} 不是不超过 10y 的时长：请写成 90d、12h 或 never',
+  ],
 ];
 
+const types = {
+  scalar: '标量',
+  'instant vector': '瞬时向量',
+  'range vector': '区间向量',
+  string: '字符串',
+  none: '空',
+};
+
 /** sayError says an error of the server; one that it does not know stays. */
-export const sayError = sayer(phrases);
+export const sayError = sayer(phrases, { k: types });

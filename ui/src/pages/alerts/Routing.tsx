@@ -21,7 +21,7 @@ import type { Labels } from '../../lib/labels';
 import { parseMatchers } from '../../lib/matchers';
 import { useSayError } from '../../lib/sayError';
 import { useParam } from '../../lib/url';
-import { useWords } from '../../lib/words';
+import { useLocale, useWords } from '../../lib/words';
 import classes from './Alerts.module.css';
 import { alertWords } from './words';
 
@@ -115,6 +115,8 @@ export default function Routing() {
 
 function Branch({ route, hits, root }: { route: Route; hits: Set<string>; root?: boolean }) {
   const t = useWords(alertWords);
+  const { locale } = useLocale();
+  const semicolon = locale === 'en' ? '; ' : '；';
   const hit = hits.has(route.id);
   return (
     <li>
@@ -136,9 +138,10 @@ function Branch({ route, hits, root }: { route: Route; hits: Set<string>; root?:
           </Badge>
         )}
         <Text size="xs" c="dimmed" w="100%">
-          {t.groupedBy} {route.groupByAll ? '…' : route.groupBy.join(', ') || '–'};{' '}
+          {t.groupedBy} {route.groupByAll ? '…' : route.groupBy.join(', ') || '–'}
+          {semicolon}
           {t.waits(route.groupWait, route.groupInterval, route.repeatInterval)}
-          {route.muteTimeIntervals.length > 0 && `; ${t.mutedBy(route.muteTimeIntervals.join(', '))}`}
+          {route.muteTimeIntervals.length > 0 && `${semicolon}${t.mutedBy(route.muteTimeIntervals.join(', '))}`}
         </Text>
       </div>
       {route.routes.length > 0 && (

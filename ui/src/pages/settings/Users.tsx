@@ -15,7 +15,7 @@ import type { Account, Role } from '../../api/session';
 import { authWords } from '../../components/authWords';
 import { type Column, Rows } from '../../components/Rows';
 import { StatusMark } from '../../components/StatusMark';
-import { Await, ErrorBox } from '../../components/states';
+import { Await, ErrorBox, useReason } from '../../components/states';
 import { useWords } from '../../lib/words';
 import { Ask, Dialog, Moment, Once, Roles, Two } from './parts';
 import { settingsWords } from './words';
@@ -90,7 +90,8 @@ function Actions({ user, onDo }: { user: Account; onDo: (d: Doing) => void }) {
   const edit = useEditUser();
   const end = useLogOutUser();
   const own = user.source !== 'oidc';
-  const failed = (err: Error) => notifications.show({ color: 'red', message: err.message });
+  const reason = useReason();
+  const failed = (err: Error) => notifications.show({ color: 'red', message: reason(err) });
   const id = user.id ?? '';
   return (
     <Menu position="bottom-end">
