@@ -44,14 +44,11 @@ function Drawn({ m, name, color, fill, ...rest }: Omit<Props, 'query'> & { m: Ma
   // biome-ignore lint/correctness/useExhaustiveDependencies: naming is the same for the same data.
   const lines = useMemo<Line[]>(() => {
     const all = m.series.map((s) => s.labels);
+    // In the order of their labels, which is the same in every language.
     return m.series
-      .map((s) => ({
-        name: name ? name(s.labels) : nameOf(s.labels, all),
-        values: s.values,
-        color: color?.(s.labels),
-        fill,
-      }))
-      .sort((a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }));
+      .map((s) => ({ labels: s.labels, values: s.values, key: nameOf(s.labels, all) }))
+      .sort((a, b) => a.key.localeCompare(b.key, 'en', { numeric: true }))
+      .map(({ labels, values, key }) => ({ name: name ? name(labels) : key, values, color: color?.(labels), fill }));
   }, [m, fill]);
   return <Chart times={times} lines={lines} onZoom={(from, to) => setRange({ from, to })} {...rest} />;
 }
