@@ -52,7 +52,7 @@ for (const s of services.slice(0, 1)) {
     const feature = drifted.find((name) => !name.startsWith('@')) ?? drifted[0];
     pages.push(['service-feature', `${at}&tab=data&feature=${encodeURIComponent(feature)}`]);
   }
-  pages.push(['service-other-rules', `${at}&tab=data&rule=evidently`]);
+  pages.push(['service-other-rules', `${at}&tab=data&rule=evidently&rows=1000`]);
   if (versions.length > 1) pages.push(['service-compare', `${at}&tab=compare&with=${encodeURIComponent(versions[1])}`]);
 }
 
