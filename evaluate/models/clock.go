@@ -86,6 +86,12 @@ func (e *Engine) forgetAfterOf(v *version, limit time.Time) {
 	}
 }
 
+// early reports whether a window is from further ahead than records may be dated: of before the clock was set back. It is
+// stored, and says nothing of the present.
+func (e *Engine) early(w *closedWindow, now time.Time) bool {
+	return w.Start.After(now.Add(e.opt.Windows.Future))
+}
+
 // forgetAfter takes back that windows that start after limit were closed.
 func (s *starts) forgetAfter(limit time.Time) {
 	at := limit.UnixNano()

@@ -29,10 +29,12 @@ func TestClockSetBack(t *testing.T) {
 			e := begin()
 			rng := rand.New(rand.NewPCG(1, 2))
 			tr := &traffic{key: ai.Key{Service: "shop", Model: "ranker", Version: "v1"}, features: 3, latency: 0.1}
-			// Ten records in each ten seconds.
+			before := &traffic{key: ai.Key{Service: "shop", Model: "ranker", Version: "v0"}, features: 3, latency: 0.1}
+			// Ten records in each ten seconds, of each version.
 			play := func(d time.Duration) {
 				for end := c.now.Add(d); c.now.Before(end); c.now = c.now.Add(10 * time.Second) {
 					for range 10 {
+						e.Consume([]ai.Inference{before.inference(rng, c.now, 0)})
 						inf := tr.inference(rng, c.now, 0)
 						e.ConsumeLabels([]models.Labelled{tr.label(rng, &inf)})
 						e.Consume([]ai.Inference{inf})
@@ -62,6 +64,7 @@ func TestClockSetBack(t *testing.T) {
 				return p.Records
 			}
 
+			e.Consume([]ai.Inference{before.inference(rng, c.now.Add(-time.Second), 0)}) // The older one is seen first.
 			play(10 * time.Minute)
 			c.now = c.now.Add(2 * time.Hour)
 			play(3 * time.Hour)
@@ -89,6 +92,14 @@ func TestClockSetBack(t *testing.T) {
 			for _, layer := range []ai.Layer{ai.LayerService, ai.LayerModel, ai.LayerData} {
 				require.False(t, health(layer).Since.After(c.now), layer)
 			}
+
+			// Versions are compared over the ten windows before now, and none of them was lost to one of the future.
+			play(10 * time.Minute)
+			all, err := e.Models(t.Context(), models.AnyService)
+			require.NoError(t, err)
+			require.NotNil(t, all.Models[0].Compare)
+			require.InDelta(t, 1, all.Models[0].Compare.NewerRate.Value, 0.01, "requests a second")
+			require.InDelta(t, 1, all.Models[0].Compare.OlderRate.Value, 0.01, "requests a second")
 
 			// Nobody sends any more: what is shown of the present must not be of the future.
 			for range 60 {

@@ -106,8 +106,7 @@ func (e *Engine) judgeClosed(now time.Time) bool {
 func (e *Engine) finish(v *version, w *closedWindow, r *result, point Point, now time.Time, stored bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	// One from further ahead than records may be dated is of before the clock was set back.
-	if !w.Start.After(now.Add(e.opt.Windows.Future)) {
+	if !e.early(w, now) {
 		e.keep(v, w, r, point)
 	}
 	if !stored && len(v.closing) <= maxUnsaved {
@@ -150,7 +149,9 @@ func (e *Engine) keep(v *version, w *closedWindow, r *result, point Point) {
 func (e *Engine) judge(v *version, w *closedWindow, now time.Time) (*result, Point) {
 	j := e.judges.Load().of(v.key.Model)
 	e.mu.Lock()
-	v.remember(w)
+	if !e.early(w, now) {
+		v.remember(w)
+	}
 	w.baseline.refresh()
 	r := &result{
 		window: w.Window, profile: w.profile, baseline: w.baseline, next: v.baseline, collecting: v.auto != nil,
