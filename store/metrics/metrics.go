@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -137,7 +136,7 @@ func (s *Store) Apply(cfg *config.Config) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	s.config = cfg
-	if err := s.reach(time.Now()); err != nil {
+	if err := s.reach(time.Now(), senderSkew); err != nil {
 		return fmt.Errorf("apply storage configuration: %w", err)
 	}
 	if err := s.remote.ApplyConfig(cfg); err != nil {
@@ -147,13 +146,9 @@ func (s *Store) Apply(cfg *config.Config) error {
 }
 
 // Ahead returns how far the newest sample is dated ahead of now; negative if it
-// is older, as it should be.
+// is older, as it should be, or if there is none.
 func (s *Store) Ahead(now time.Time) time.Duration {
-	newest := s.db.Head().MaxTime()
-	if newest == math.MinInt64 { // There is none.
-		return math.MinInt64
-	}
-	return time.UnixMilli(newest).Sub(now)
+	return time.UnixMilli(s.db.Head().MaxTime()).Sub(now)
 }
 
 // Reach sees to it that samples of now are taken although newer ones are there:
@@ -165,31 +160,32 @@ func (s *Store) Reach(now time.Time) error {
 	if s.config == nil {
 		return nil
 	}
-	if err := s.reach(now); err != nil {
+	if err := s.reach(now, 0); err != nil {
 		return fmt.Errorf("accept samples out of order: %w", err)
 	}
 	return nil
 }
 
-// reach applies the configuration as far as now needs more. The caller holds
-// applying.
-func (s *Store) reach(now time.Time) error {
-	ahead := s.Ahead(now)
-	if err := s.db.ApplyConfig(reaching(s.config, ahead)); err != nil {
+// senderSkew is how far ahead clocks of senders are without this one having been
+// wrong.
+const senderSkew = time.Minute
+
+// reach applies the configuration, and more where the newest sample is ahead of now
+// by more than tolerance. The caller holds applying.
+func (s *Store) reach(now time.Time, tolerance time.Duration) error {
+	cfg, until := s.config, int64(0)
+	if ahead := s.Ahead(now); ahead > tolerance {
+		cfg, until = reaching(cfg, ahead), now.Add(ahead).UnixMilli()
+	}
+	if err := s.db.ApplyConfig(cfg); err != nil {
 		return err
 	}
-	s.ahead.Store(0)
-	if ahead > 0 {
-		s.ahead.Store(now.Add(ahead).UnixMilli())
-	}
+	s.ahead.Store(until)
 	return nil
 }
 
 // catchingUp reports whether the clock has yet to catch up with the newest sample.
-func (s *Store) catchingUp() bool {
-	until := s.ahead.Load()
-	return until != 0 && time.Now().UnixMilli() <= until
-}
+func (s *Store) catchingUp() bool { return time.Now().UnixMilli() <= s.ahead.Load() }
 
 // reachMargin is how much older than now samples may be while the newest is ahead
 // of it.
@@ -198,9 +194,6 @@ const reachMargin = time.Hour
 // reaching returns cfg with an out-of-order window that reaches from a sample so
 // far ahead to now.
 func reaching(cfg *config.Config, ahead time.Duration) *config.Config {
-	if ahead <= 0 {
-		return cfg
-	}
 	out := *cfg
 	var t config.TSDBConfig
 	if cfg.StorageConfig.TSDBConfig != nil {

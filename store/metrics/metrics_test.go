@@ -121,6 +121,17 @@ func TestClockSetBack(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// TestSenderAhead reloads while a sender's clock is a little ahead: samples out of order are refused as before.
+func TestSenderAhead(t *testing.T) {
+	s := openStore(t, t.TempDir(), nil)
+	require.Less(t, s.Ahead(time.Now()), time.Duration(0), "there is no sample yet")
+	require.NoError(t, write(s, "a", time.Now().Add(20*time.Second), 1))
+	require.NoError(t, s.Apply(s.config))
+	require.ErrorIs(t, write(s, "a", time.Now(), 1), storage.ErrOutOfOrderSample)
+	require.False(t, s.catchingUp())
+	require.NoError(t, s.Close())
+}
+
 // guard makes a guard whose reserve is a multiple of what is free now.
 func guard(t *testing.T, multiple uint64) *Guard {
 	t.Helper()
