@@ -136,6 +136,8 @@ export function formats(locale: Locale) {
     locale,
     /** comma stands between parts of a sentence. */
     comma: locale === 'en' ? ', ' : '，',
+    /** semicolon stands between sentences that belong together. */
+    semicolon: locale === 'en' ? '; ' : '；',
     /** value writes v in its unit. */
     value,
     number,

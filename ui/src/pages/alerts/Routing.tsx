@@ -21,7 +21,7 @@ import type { Labels } from '../../lib/labels';
 import { parseMatchers } from '../../lib/matchers';
 import { useSayError } from '../../lib/sayError';
 import { useParam } from '../../lib/url';
-import { useLocale, useWords } from '../../lib/words';
+import { useWords } from '../../lib/words';
 import classes from './Alerts.module.css';
 import { alertWords } from './words';
 
@@ -115,8 +115,7 @@ export default function Routing() {
 
 function Branch({ route, hits, root }: { route: Route; hits: Set<string>; root?: boolean }) {
   const t = useWords(alertWords);
-  const { locale } = useLocale();
-  const semicolon = locale === 'en' ? '; ' : '；';
+  const { semicolon } = useFormat();
   const hit = hits.has(route.id);
   return (
     <li>

@@ -68,7 +68,7 @@ function noteOf(b: BaselineInfo, f: Formats): string {
     .split('; ')
     .filter((part) => !(b.from && b.to && /^[\d:TZ-]+ to [\d:TZ-]+$/.test(part)))
     .map((part) => sayOfModels(part, f))
-    .join(f.locale === 'en' ? '; ' : '；');
+    .join(f.semicolon);
 }
 
 function Table({ list }: { list: BaselineInfo[] }) {
